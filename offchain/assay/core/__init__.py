@@ -1,0 +1,1 @@
+"""Types, hashes, encodings, errors and settings: what every other package speaks."""

@@ -1,0 +1,134 @@
+"""Every hash of the protocol, in one place: what is hashed, under which tag, in which order.
+
+Trees use SHA-256 (a precompile in the EVM, an instruction on CPUs) with a one-byte domain tag, so
+that no leaf is a node and no kind of leaf is another. Ids and signatures use Keccak-256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from eth_abi.abi import encode
+from eth_account.messages import _hash_eip191_message, encode_typed_data
+from eth_utils.crypto import keccak as _keccak
+
+from assay.core.types import ZERO_HASH, Hash, Job, Model, Receipt, Step
+
+TAG_TILE = b"\x00"
+TAG_NODE = b"\x01"
+TAG_TENSOR = b"\x02"
+TAG_TOKEN = b"\x04"
+TAG_TOKENS = b"\x05"
+TAG_SALT = b"\x06"
+TAG_STEP = b"\x07"
+TAG_PROGRAM = b"\x08"
+TAG_LIST = b"\x09"
+TAG_RECEIPT = b"\x0a"
+
+PROMPT_SIDE = 0
+OUTPUT_SIDE = 1
+
+
+def keccak(data: bytes) -> Hash:
+    return Hash(_keccak(data))
+
+
+def tile_leaf(data: bytes) -> Hash:
+    """Leaf of up to TILE elements, each signed and big-endian."""
+    return Hash(sha256(TAG_TILE + data).digest())
+
+
+def node(left: bytes, right: bytes) -> Hash:
+    return Hash(sha256(TAG_NODE + left + right).digest())
+
+
+def tensor_commitment(rows: int, width: int, elem_bytes: int, root: bytes) -> Hash:
+    """Binds a tensor's shape to the root over its tiles."""
+    header = rows.to_bytes(4, "big") + width.to_bytes(4, "big") + elem_bytes.to_bytes(1, "big")
+    return Hash(sha256(TAG_TENSOR + header + root).digest())
+
+
+def token_salt(job_salt: bytes, side: int, index: int) -> Hash:
+    """Salt of one token, so that a short prompt cannot be guessed from its root."""
+    return Hash(sha256(TAG_SALT + job_salt + bytes([side]) + index.to_bytes(4, "big")).digest())
+
+
+def token_leaf(salt: bytes, token: int) -> Hash:
+    return Hash(sha256(TAG_TOKEN + salt + token.to_bytes(4, "big")).digest())
+
+
+def token_root(count: int, root: bytes) -> Hash:
+    """Root of a token list: binds its length. An empty list has the zero Merkle root."""
+    return Hash(sha256(TAG_TOKENS + count.to_bytes(4, "big") + root).digest())
+
+
+def step_leaf(step: Step) -> Hash:
+    return Hash(sha256(TAG_STEP + encode([Step.ABI], [step.abi()])).digest())
+
+
+def program_root(count: int, root: bytes) -> Hash:
+    return Hash(sha256(TAG_PROGRAM + count.to_bytes(4, "big") + root).digest())
+
+
+def list_root(count: int, root: bytes) -> Hash:
+    """Root of a model's weights or tables: binds how many tensors there are."""
+    return Hash(sha256(TAG_LIST + count.to_bytes(4, "big") + root).digest())
+
+
+def receipt_leaf(receipt: Receipt) -> Hash:
+    return Hash(sha256(TAG_RECEIPT + encode([Receipt.ABI], [receipt.abi()])).digest())
+
+
+def model_root(model: Model) -> Hash:
+    return keccak(encode([Model.ABI], [model.abi()]))
+
+
+JOB_FIELDS: Sequence[tuple[str, str]] = (
+    ("model_root", "bytes32"),
+    ("consumer", "address"),
+    ("provider", "address"),
+    ("prompt_root", "bytes32"),
+    ("prompt_tokens", "uint32"),
+    ("max_output_tokens", "uint32"),
+    ("inv_temperature", "uint64"),
+    ("seed", "bytes32"),
+    ("price_input", "uint64"),
+    ("price_output", "uint64"),
+    ("max_price", "uint256"),
+    ("deadline", "uint64"),
+    ("data_mode", "uint8"),
+    ("nonce", "bytes32"),
+)
+
+
+def job_typed_data(job: Job, chain_id: int, settlement: str) -> dict[str, object]:
+    """The EIP-712 document that a consumer signs."""
+    return {
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            "Job": [{"name": name, "type": kind} for name, kind in JOB_FIELDS],
+        },
+        "primaryType": "Job",
+        "domain": {
+            "name": "Assay",
+            "version": "1",
+            "chainId": chain_id,
+            "verifyingContract": settlement,
+        },
+        "message": {name: getattr(job, name) for name, _ in JOB_FIELDS},
+    }
+
+
+def job_id(job: Job, chain_id: int, settlement: str) -> Hash:
+    """EIP-712 digest of the job for one chain and one Settlement."""
+    document = encode_typed_data(full_message=job_typed_data(job, chain_id, settlement))
+    return Hash(bytes(_hash_eip191_message(document)))
+
+
+__all__ = [name for name in dir() if not name.startswith("_")] + ["ZERO_HASH"]

@@ -1,0 +1,92 @@
+"""The integer model: what an import produces and what every implementation computes with.
+
+Fraction bits are not stored for their own sake; they have been folded into shifts. A real weight
+is `weight * mantissa * 2**-shift'`, see `engine.quantise` for how each number is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class LlamaShape:
+    """Sizes of a Llama-architecture decoder."""
+
+    vocab: int
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    context: int
+    eos_tokens: tuple[int, ...]
+    rope_theta: float
+    rms_eps: float
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = sat32(round(sum_k a[k] * weight[j, k] * mantissa[j] / 2**(shift[j] - e))).
+
+    weight int8 (out, in); mantissa int32 (out,) in [2**15, 2**16); shift int32 (out,).
+    """
+
+    weight: NDArray[np.int8]
+    mantissa: NDArray[np.int32]
+    shift: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """RMS norm: gain int32 (d,) with a common right shift; eps = width * eps_real * 2**(2F)."""
+
+    gain: NDArray[np.int32]
+    shift: int
+    eps: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One decoder layer."""
+
+    attn_norm: Norm
+    q: Linear
+    k: Linear
+    v: Linear
+    v_shift: int
+    score_mantissa: int
+    score_shift: int
+    o: Linear
+    mlp_norm: Norm
+    gate: Linear
+    up: Linear
+    gate_fraction: int
+    product_shift: int
+    down: Linear
+
+
+@dataclass(frozen=True)
+class ExactModel:
+    """A whole model in integers.
+
+    embedding int16 (vocab, hidden), residual = embedding << embedding_shift; rope int16
+    (context, head_dim) in Q14, cosines then sines; gumbel int32 (128, 128) in Q16.
+    """
+
+    name: str
+    shape: LlamaShape
+    embedding: NDArray[np.int16]
+    embedding_shift: int
+    layers: tuple[Layer, ...]
+    final_norm: Norm
+    head: Linear
+    logit_fraction: int
+    rope: NDArray[np.int16]
+    gumbel: NDArray[np.int32]
+    tokenizer_hash: bytes
+    config_hash: bytes

@@ -1,0 +1,238 @@
+"""Reference semantics of every opcode: one function per op, whole tensors in, whole tensor out.
+
+All arrays are int64 holding values of the stated ranges. N is the number of positions of the
+pass, H the heads, KV the key/value heads, hd the head dimension; row `pos * H + h` of a per-head
+tensor belongs to position `pos` and head `h`. K, the length of a reduction, is below 2**17.
+
+Where a value could leave its output's range it saturates, so that each op is total; comments say
+which saturations an honest run can meet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.core.types import TILE
+from assay.exact.fixed import (
+    DIGIT_MAX,
+    INT32_MAX,
+    MASKED,
+    Ints,
+    bit_length,
+    isqrt,
+    matmul,
+    pow2neg,
+    rescale,
+    saturate,
+    shift_round,
+)
+
+LOG2E_Q30 = 1549082005
+"""round(log2(e) * 2**30)."""
+EXP_PEAK = DIGIT_MAX
+"""exp2(0) in the attention numerators; it cancels in the division by their sum."""
+ATTEND_FRACTION = 8
+"""Fraction bits that ATTEND adds to those of v."""
+MEAN_SQUARE_MAX = 2**46 - 1
+
+
+def embed(table: Ints, tokens: Ints, shift: int) -> Ints:
+    """Residual rows: int16 table (vocab, d) -> (N, d); shift <= 15, so within int32."""
+    return table[tokens] << shift
+
+
+def exponent(x: Ints) -> Ints:
+    """Row exponent e: max|x| * (1 + 1/128) < 2**(15 + e), in [-15, 17]; (R, w) -> (R, 1).
+
+    The margin of 1/128 keeps round(x / 2**e) within 32515 <= 32639, so that both digits are int8.
+    """
+    peak = np.abs(x).max(axis=1, keepdims=True)
+    return bit_length(peak + (peak >> 7)) - 15
+
+
+def quant(x: Ints, e: Ints) -> Ints:
+    """x in units of 2**e, within +-32515 for an honest e; a left shift (e < 0) is exact."""
+    return rescale(x, e, bits=16)
+
+
+def mean_square_eps(eps: int, e: Ints) -> Ints:
+    """The norm's epsilon in the units of the quantised row: round(eps / 2**(2e)), saturated."""
+    table = [_eps_term(eps, exponent) for exponent in range(-128, 128)]
+    terms: Ints = np.array(table, dtype=np.int64)[np.asarray(e) + 128]
+    return terms
+
+
+def _eps_term(eps: int, e: int) -> int:
+    shift = 2 * e
+    value = (eps + (1 << (shift - 1))) >> shift if shift > 0 else eps << -shift
+    return min(value, MEAN_SQUARE_MAX)
+
+
+def rms_finish(total: Ints, e: Ints, eps: int, width: int) -> Ints:
+    """2**31 / rms from the sum of squares (R, 1) of the quantised row.
+
+    m < 2**62 needs total < 2**46; an honest row has rms >= 2**14 / sqrt(K) > 2**5, so the
+    result is below 2**26. An all-zero row without eps takes s = 1 and saturates.
+    """
+    bounded = np.minimum(total + mean_square_eps(eps, e), MEAN_SQUARE_MAX)
+    mean = (bounded << 16) // width
+    # |q| <= 2**15 keeps an honest mean within 2**46; only a huge eps over a short row is cut here.
+    root = np.maximum(isqrt(np.minimum(mean, MEAN_SQUARE_MAX) << 16), 1)
+    return np.minimum((1 << 47) // root, INT32_MAX)
+
+
+def rms(x: Ints, e: Ints, eps: int) -> Ints:
+    """Inverse root mean square, Q31 in units of 2**e; (N, d), (N, 1) -> (N, 1)."""
+    q = quant(x, e)
+    total = (q * q).sum(axis=1, keepdims=True)
+    return rms_finish(total, e, eps, x.shape[1])
+
+
+def norm(x: Ints, e: Ints, inverse_rms: Ints, gain: Ints, shift: int) -> Ints:
+    """x / rms * gain. |x * inverse_rms| <= 2**62; the quotient t is Q20 and saturates at int32.
+
+    The second product is at most 2**62 as well. Shifts are at most 28 (11 + e) and 62.
+    """
+    t = rescale(x * inverse_rms, 11 + e)
+    return rescale(t * gain, shift)
+
+
+def linear_finish(acc: Ints, e: Ints, mantissa: Ints, shift: Ints) -> Ints:
+    """|acc| <= 2**17 * 2**15 * 2**7 = 2**39, times a 16-bit mantissa: below 2**55."""
+    return rescale(acc * mantissa, shift - e)
+
+
+def linear(a: Ints, e: Ints, weight: Ints, mantissa: Ints, shift: Ints) -> Ints:
+    """a (R, K) int16 with exponents e (R, 1), weight int8 (J, K) -> (R, J) int32."""
+    return linear_finish(matmul(a, weight.T), e, mantissa[None, :], shift[None, :])
+
+
+def rope(x: Ints, table: Ints, heads: int) -> Ints:
+    """Rotary embedding, half-split pairs: (N, H*hd) -> (N*H, hd); products below 2**47."""
+    n, width = x.shape
+    hd = width // heads
+    half = hd // 2
+    cos = table[:n, None, :half]
+    sin = table[:n, None, half:]
+    heads_view = x.reshape(n, heads, hd)
+    low, high = heads_view[..., :half], heads_view[..., half:]
+    rotated = np.concatenate([low * cos - high * sin, high * cos + low * sin], axis=-1)
+    return rescale(rotated, 14).reshape(n * heads, hd)
+
+
+def scores(
+    q: Ints, eq: Ints, k: Ints, ek: Ints, mantissa: int, shift: int, heads: int, kv_heads: int
+) -> Ints:
+    """Scaled scores in log2 units, Q16: (N*H, hd), (N*KV, hd) -> (N*H, N), causal.
+
+    |dot| <= 2**30 * 512 = 2**39, times a 16-bit mantissa: below 2**55.
+    """
+    n = k.shape[0] // kv_heads
+    group = heads // kv_heads
+    hd = q.shape[1]
+    qh = q.reshape(n, heads, hd).transpose(1, 0, 2)
+    kh = k.reshape(n, kv_heads, hd).transpose(1, 2, 0).repeat(group, axis=0)
+    dot = matmul(qh, kh)
+    e = (
+        eq.reshape(n, heads).T[:, :, None]
+        + ek.reshape(n, kv_heads).T.repeat(group, axis=0)[:, None, :]
+    )
+    value = np.clip(rescale(dot * mantissa, shift - e), -INT32_MAX, INT32_MAX)
+    causal = np.tril(np.ones((n, n), dtype=bool))
+    return np.where(causal[None], value, MASKED).transpose(1, 0, 2).reshape(n * heads, n)
+
+
+def rowmax(s: Ints) -> Ints:
+    """(R, N) -> (R, 1); a row always has an unmasked score."""
+    peak: Ints = s.max(axis=1, keepdims=True)
+    return peak
+
+
+def exp2(s: Ints, m: Ints) -> Ints:
+    """EXP_PEAK * 2**(s - m): (R, N), (R, 1) -> (R, N) in [0, EXP_PEAK]; masked scores give 0."""
+    distance = np.maximum(m - s, 0)
+    whole, fraction = distance >> 16, distance & 0xFFFF
+    # 2**30 * 32512 < 2**45; a distance over 30 rounds to 0 anyway.
+    value = shift_round(pow2neg(fraction) * EXP_PEAK, 30 + np.minimum(whole, 30))
+    return np.where((s == MASKED) | (whole > 30), 0, value)
+
+
+def rowsum(p: Ints) -> Ints:
+    """(R, N) -> (R, 1), below 2**15 * 2**17."""
+    total: Ints = p.sum(axis=1, keepdims=True)
+    return total
+
+
+def transpose(v: Ints, shift: int) -> Ints:
+    """Values by channel, as digit-safe int16: (N, W) -> (W, N).
+
+    The scale is static with head-room from calibration; beyond it an honest value saturates.
+    """
+    return np.clip(rescale(v, shift), -DIGIT_MAX, DIGIT_MAX).T
+
+
+def attend_finish(acc: Ints, total: Ints) -> Ints:
+    """round(acc * 2**8 / total); |acc| <= 2**47, so the dividend is below 2**57."""
+    safe = np.maximum(total, 1)
+    quotient = ((acc << (ATTEND_FRACTION + 1)) + safe) // (2 * safe)
+    return np.where(total > 0, saturate(quotient, 32), 0)
+
+
+def attend(p: Ints, v: Ints, total: Ints, heads: int, kv_heads: int) -> Ints:
+    """Softmax-weighted values: (N*H, N), (KV*hd, N), (N*H, 1) -> (N, H*hd)."""
+    n = p.shape[1]
+    group = heads // kv_heads
+    hd = v.shape[0] // kv_heads
+    ph = p.reshape(n, heads, n).transpose(1, 0, 2)
+    vh = v.reshape(kv_heads, hd, n).transpose(0, 2, 1).repeat(group, axis=0)
+    acc = matmul(ph, vh)
+    out = attend_finish(acc, total.reshape(n, heads).T[:, :, None])
+    return out.transpose(1, 0, 2).reshape(n, heads * hd)
+
+
+def add(x: Ints, y: Ints) -> Ints:
+    """Residual sum."""
+    return saturate(x + y, 32)
+
+
+def silu_gate(gate: Ints, up: Ints, fraction: int, shift: int) -> Ints:
+    """silu(gate) * up; `gate` has `fraction` bits. |gate| * LOG2E_Q30 and gate * sigmoid <= 2**62.
+
+    The sigmoid is num / (1 + E) with E = 2**(-|gate| * log2 e) in Q30, so it needs one division.
+    """
+    z = (np.abs(gate) * LOG2E_Q30) >> (14 + fraction)
+    whole, part = z >> 16, z & 0xFFFF
+    tail = np.where(whole > 30, 0, pow2neg(part) >> np.minimum(whole, 30))
+    numerator = np.where(gate >= 0, 1 << 30, tail)
+    sigmoid = (numerator << 30) // ((1 << 30) + tail)
+    silu = shift_round(gate * sigmoid, 30)
+    return rescale(silu * up, shift)
+
+
+def last(x: Ints) -> Ints:
+    """The row of the last position: (N, d) -> (1, d)."""
+    return x[-1:]
+
+
+def partials_absmax(row: Ints) -> list[int]:
+    """EXPONENT's partial per chunk: max|x|."""
+    return [int(np.abs(chunk).max()) for chunk in _chunks(row)]
+
+
+def partials_max(row: Ints) -> list[int]:
+    """ROWMAX's partial per chunk."""
+    return [int(chunk.max()) for chunk in _chunks(row)]
+
+
+def partials_sum(row: Ints) -> list[int]:
+    """SUM's partial per chunk."""
+    return [int(chunk.sum()) for chunk in _chunks(row)]
+
+
+def partials_dot(a: Ints, b: Ints) -> list[int]:
+    """LINEAR's and ATTEND's partial per chunk; RMS's with a = b."""
+    return [int((x * y).sum()) for x, y in zip(_chunks(a), _chunks(b), strict=True)]
+
+
+def _chunks(row: Ints) -> list[Ints]:
+    return [row[i : i + TILE] for i in range(0, len(row), TILE)]

@@ -1,0 +1,76 @@
+"""A small random integer model that exercises every opcode, and several chunks per reduction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
+from assay.exact.sampling import gumbel_table
+
+SMALL = LlamaShape(
+    vocab=1100, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=600,
+    context=1200, eos_tokens=(0,), rope_theta=10000.0, rms_eps=1e-5,
+)  # fmt: skip
+_RESIDUAL_FRACTION = 20
+
+
+def random_model(shape: LlamaShape = SMALL, seed: int = 7) -> ExactModel:
+    """Random weights with shifts that keep every tensor well inside its range."""
+    rng = np.random.default_rng(seed)
+    d, kv_width = shape.hidden, shape.kv_heads * shape.head_dim
+    layers = tuple(
+        Layer(
+            attn_norm=_norm(rng, shape),
+            q=_linear(rng, d, d),
+            k=_linear(rng, kv_width, d),
+            v=_linear(rng, kv_width, d),
+            v_shift=7,
+            score_mantissa=47274,
+            score_shift=40,
+            o=_linear(rng, d, d),
+            mlp_norm=_norm(rng, shape),
+            gate=_linear(rng, shape.intermediate, d),
+            up=_linear(rng, shape.intermediate, d),
+            gate_fraction=16,
+            product_shift=14,
+            down=_linear(rng, d, shape.intermediate),
+        )
+        for _ in range(shape.layers)
+    )
+    return ExactModel(
+        name="random",
+        shape=shape,
+        embedding=rng.integers(-(2**14), 2**14, (shape.vocab, d)).astype(np.int16),
+        embedding_shift=4,
+        layers=layers,
+        final_norm=_norm(rng, shape),
+        head=_linear(rng, shape.vocab, d),
+        logit_fraction=14,
+        rope=rope_table(shape),
+        gumbel=gumbel_table(),
+        tokenizer_hash=bytes(range(32)),
+        config_hash=bytes(reversed(range(32))),
+    )
+
+
+def rope_table(shape: LlamaShape) -> np.ndarray:
+    """Q14 cosines then sines, (context, head_dim) int16."""
+    half = shape.head_dim // 2
+    frequency = shape.rope_theta ** (-np.arange(half) / half)
+    angle = np.arange(shape.context)[:, None] * frequency[None]
+    table = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+    return np.rint(table * 16384).astype(np.int16)
+
+
+def _linear(rng: np.random.Generator, out: int, width: int) -> Linear:
+    return Linear(
+        weight=rng.integers(-128, 128, (out, width)).astype(np.int8),
+        mantissa=rng.integers(2**15, 2**16, out).astype(np.int32),
+        shift=(27 + rng.integers(0, 3, out)).astype(np.int32),
+    )
+
+
+def _norm(rng: np.random.Generator, shape: LlamaShape) -> Norm:
+    eps = round(shape.hidden * shape.rms_eps * 2 ** (2 * _RESIDUAL_FRACTION))
+    gain = rng.integers(-(2**30), 2**30, shape.hidden).astype(np.int32)
+    return Norm(gain=gain, shift=28, eps=eps)
