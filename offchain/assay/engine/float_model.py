@@ -1,0 +1,96 @@
+"""The float model: what the exact one is measured against, and what calibration reads ranges from.
+
+One top-to-bottom Llama forward pass in torch over a `Checkpoint`'s weights, without a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear, silu
+
+from assay.engine.checkpoint import EMBEDDING, FINAL_NORM, HEAD, Checkpoint, layer_names
+
+Observer = Callable[[str, Tensor], None]
+"""Called with a name ("0.v", "residual", …) and the values met there."""
+
+
+class FloatModel:
+    """A Llama forward pass in `dtype`.
+
+    Rotary angles are always computed in float64; everything else in `dtype`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> None:
+        self.shape = checkpoint.shape
+        self._weights = {
+            name: torch.from_numpy(array).to(dtype) for name, array in checkpoint.tensors.items()
+        }
+        half = self.shape.head_dim // 2
+        frequency = self.shape.rope_theta ** (-torch.arange(half, dtype=torch.float64) / half)
+        angles = torch.arange(self.shape.context, dtype=torch.float64)[:, None] * frequency
+        self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)
+
+    def logits(self, tokens: Tensor, observe: Observer | None = None) -> Tensor:
+        """int64 (n,) with n <= context -> (n, vocab)."""
+        see = observe or (lambda name, values: None)
+        x = self._weights[EMBEDDING][tokens]
+        for layer in range(self.shape.layers):
+            names = layer_names(layer)
+            w = {short: self._weights[name] for short, name in names.items()}
+            x = x + self._attention(x, w, _under(layer, see))
+            see("residual", x)
+            x = x + self._feed_forward(x, w, _under(layer, see))
+            see("residual", x)
+        h = self._norm(x, self._weights[FINAL_NORM])
+        see("final_input", h)
+        out = linear(h, self._weights[HEAD])
+        see("logits", out)
+        return out
+
+    def _norm(self, x: Tensor, gain: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.shape.rms_eps) * gain
+
+    def _attention(self, x: Tensor, w: dict[str, Tensor], see: Observer) -> Tensor:
+        s, n = self.shape, x.shape[0]
+        h = self._norm(x, w["attn_norm"])
+        see("attn_input", h)
+        q, k, v = linear(h, w["q"]), linear(h, w["k"]), linear(h, w["v"])
+        for name, values in (("q", q), ("k", k), ("v", v)):
+            see(name, values)
+        q = self._rope(q.view(n, s.heads, s.head_dim))
+        k = self._rope(k.view(n, s.kv_heads, s.head_dim))
+        group = s.heads // s.kv_heads
+        k = k.repeat_interleave(group, 1)
+        v = v.view(n, s.kv_heads, s.head_dim).repeat_interleave(group, 1)
+        score = torch.einsum("nhd,phd->hnp", q, k) * s.head_dim**-0.5
+        future = torch.ones(n, n, dtype=torch.bool).triu(1)
+        weights = score.masked_fill(future, float("-inf")).softmax(-1)
+        out = torch.einsum("hnp,phd->nhd", weights, v).reshape(n, -1)
+        see("o_input", out)
+        delta = linear(out, w["o"])
+        see("delta", delta)
+        return delta
+
+    def _rope(self, x: Tensor) -> Tensor:
+        n, half = x.shape[0], x.shape[2] // 2
+        cos, sin = self._cos[:n, None], self._sin[:n, None]
+        low, high = x[..., :half], x[..., half:]
+        return torch.cat([low * cos - high * sin, high * cos + low * sin], -1)
+
+    def _feed_forward(self, x: Tensor, w: dict[str, Tensor], see: Observer) -> Tensor:
+        h = self._norm(x, w["mlp_norm"])
+        see("mlp_input", h)
+        gate, up = linear(h, w["gate"]), linear(h, w["up"])
+        product = silu(gate) * up
+        for name, values in (("gate", gate), ("up", up), ("product", product)):
+            see(name, values)
+        delta = linear(product, w["down"])
+        see("delta", delta)
+        return delta
+
+
+def _under(layer: int, observe: Observer) -> Observer:
+    return lambda name, values: observe(f"{layer}.{name}", values)

@@ -1,0 +1,255 @@
+"""How close the exact model is to its float original, plain and under outlier stress.
+
+Both run over the same held-out text. The float model is the checkpoint's own, in float32; stress
+leaves its function unchanged, so one float run is the reference of all. A stressed checkpoint
+goes through the whole import again. Where that yields the very same integers as the plain one,
+its figures are the plain ones' and are not computed twice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from assay.core.errors import InputError, ModelError
+from assay.engine.calibration import checkpoint_hash
+from assay.engine.checkpoint import Checkpoint, read_checkpoint
+from assay.engine.engine import Engine
+from assay.engine.equalise import equalise, stress
+from assay.engine.float_model import FloatModel
+from assay.engine.importer import (
+    SHIPPED_MODEL,
+    calibrate,
+    import_checkpoint,
+    quantise_calibrated,
+)
+from assay.engine.texts import token_windows
+from assay.engine.tokenizer import Tokenizer
+from assay.exact.model import ExactModel, Linear, Norm
+
+TEXT_NAME = "heldout.txt"
+STRESS_LIMITS = (30.0, 1000.0)
+RATIO_BAR = 1.005
+TOP1_BAR = 0.99
+STRESSED_TOP1_BAR = 0.98
+
+_MODEL_PARTS = (
+    "embedding",
+    "embedding_shift",
+    "final_norm",
+    "head",
+    "logit_fraction",
+    "rope",
+    "gumbel",
+)
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is done."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One exact model against the float one.
+
+    Attributes:
+        stress: largest factor that channels were scaled by; 1 is the checkpoint as it is.
+        perplexity: of the exact model.
+        ratio: to the float model's perplexity.
+        top1_agreement: share of positions with the same most likely token.
+        logit_error: root mean square difference of logits, each row's mean taken out.
+        same_integers: the import gave the plain checkpoint's integers, all of them.
+        passes: whether ratio and agreement meet the project's bars.
+    """
+
+    stress: float
+    perplexity: float
+    ratio: float
+    top1_agreement: float
+    logit_error: float
+    same_integers: bool
+    passes: bool
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The figures of `assay model check`."""
+
+    model: str
+    text: str
+    positions: int
+    float_perplexity: float
+    checkpoint_bytes: int
+    exact_bytes: int
+    variants: tuple[Variant, ...]
+    seconds: float
+
+    @property
+    def passes(self) -> bool:
+        """Whether every variant meets its bars."""
+        return all(variant.passes for variant in self.variants)
+
+
+def check(
+    path: Path | str,
+    text: Path | None = None,
+    max_positions: int | None = None,
+    limits: Sequence[float] = STRESS_LIMITS,
+    progress: Progress | None = None,
+) -> QualityReport:
+    """Measure a checkpoint.
+
+    Args:
+        path: Hugging Face checkpoint folder.
+        text: UTF-8 file, None for the folder's `heldout.txt` or else the shipped model's.
+        max_positions: stop after so many tokens; None reads the whole text.
+        limits: outlier stresses to measure besides the plain checkpoint.
+
+    Raises:
+        ModelError: the checkpoint cannot be imported.
+        InputError: the text is missing, not UTF-8, or too short.
+    """
+    began = time.monotonic()
+    report = progress or (lambda what, share: None)
+    folder = Path(path)
+    checkpoint = read_checkpoint(folder)
+    source = text or _default_text(folder)
+    windows = _windows(checkpoint, folder, source, max_positions)
+    report("importing", 0.0)
+    models = [import_checkpoint(folder)]
+    for index, limit in enumerate(limits, 1):
+        report("importing", index / (len(limits) + 1))
+        models.append(_import_stressed(stress(checkpoint, limit, seed=index), folder))
+    tallies = _measure(checkpoint, models, windows, report)
+    base = tallies[0]
+    return QualityReport(
+        model=checkpoint.name,
+        text=source.name,
+        positions=base.positions,
+        float_perplexity=math.exp(base.float_loss / base.positions),
+        checkpoint_bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")),
+        exact_bytes=model_bytes(models[0]),
+        variants=tuple(
+            tally.variant(limit, same_integers(models[0], model))
+            for limit, tally, model in zip((1.0, *limits), tallies, models, strict=True)
+        ),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _default_text(folder: Path) -> Path:
+    own = folder / TEXT_NAME
+    return own if own.is_file() else SHIPPED_MODEL / TEXT_NAME
+
+
+def _windows(
+    checkpoint: Checkpoint, folder: Path, source: Path, max_positions: int | None
+) -> list[list[int]]:
+    try:
+        text = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror}; give a UTF-8 text") from error
+    shape = checkpoint.shape
+    tokenizer = Tokenizer.of_checkpoint(folder)
+    windows, left = [], math.inf if max_positions is None else max_positions
+    for window in token_windows(tokenizer, text, shape.context, shape.eos_tokens):
+        if left > 0:
+            windows.append(window[: int(min(left, len(window))) + 1])
+            left -= len(windows[-1]) - 1
+    if not windows:
+        raise InputError(f"{source} has no two tokens to measure on; give a longer text")
+    return windows
+
+
+def _import_stressed(checkpoint: Checkpoint, folder: Path) -> ExactModel:
+    equalised = equalise(checkpoint)
+    calibration = calibrate(equalised, folder, checkpoint_hash(folder))
+    return quantise_calibrated(equalised, calibration, folder)
+
+
+@dataclass
+class _Tally:
+    """Sums over positions; losses in nats."""
+
+    positions: int = 0
+    float_loss: float = 0.0
+    exact_loss: float = 0.0
+    agreeing: int = 0
+    squared_error: float = 0.0
+    vocab: int = field(default=1)
+
+    def add(self, expected: Tensor, found: Tensor, targets: Tensor) -> None:
+        self.positions += len(targets)
+        self.vocab = expected.shape[1]
+        self.float_loss += cross_entropy(expected, targets, reduction="sum").item()
+        self.exact_loss += cross_entropy(found, targets, reduction="sum").item()
+        self.agreeing += int((expected.argmax(1) == found.argmax(1)).sum())
+        difference = found - expected
+        difference -= difference.mean(1, keepdim=True)
+        self.squared_error += difference.square().sum().item()
+
+    def variant(self, limit: float, same: bool) -> Variant:
+        ratio = math.exp((self.exact_loss - self.float_loss) / self.positions)
+        agreement = self.agreeing / self.positions
+        bar = TOP1_BAR if limit == 1 else STRESSED_TOP1_BAR
+        return Variant(
+            stress=limit,
+            perplexity=math.exp(self.exact_loss / self.positions),
+            ratio=ratio,
+            top1_agreement=agreement,
+            logit_error=math.sqrt(self.squared_error / self.positions / self.vocab),
+            same_integers=same,
+            passes=ratio <= RATIO_BAR and agreement >= bar,
+        )
+
+
+def _measure(
+    checkpoint: Checkpoint, models: list[ExactModel], windows: list[list[int]], report: Progress
+) -> list[_Tally]:
+    """One tally per model; models with the integers of an earlier one share its tally."""
+    first = [next(i for i, m in enumerate(models) if same_integers(m, model)) for model in models]
+    engines = {i: Engine(models[i]) for i in sorted(set(first))}
+    tallies = {i: _Tally() for i in engines}
+    original = FloatModel(checkpoint)
+    for done, window in enumerate(windows):
+        report("measuring", done / len(windows))
+        targets = torch.tensor(window[1:])
+        with torch.inference_mode():
+            expected = original.logits(torch.tensor(window[:-1])).to(torch.float64)
+        if not expected.isfinite().all():
+            raise ModelError(f"{checkpoint.name}: the float model overflows; it is damaged")
+        for index, engine in engines.items():
+            scale = 2.0 ** -models[index].logit_fraction
+            found = torch.from_numpy(engine.logits(window[:-1])).to(torch.float64) * scale
+            tallies[index].add(expected, found, targets)
+    return [tallies[i] for i in first]
+
+
+def same_integers(one: ExactModel, other: ExactModel) -> bool:
+    """Whether two models compute the same function, integer for integer."""
+    return all(np.array_equal(a, b) for a, b in zip(_integers(one), _integers(other), strict=True))
+
+
+def model_bytes(model: ExactModel) -> int:
+    """Bytes of all weights and tables."""
+    return sum(part.nbytes for part in _integers(model) if part.ndim)
+
+
+def _integers(model: ExactModel) -> list[NDArray[Any]]:
+    """Every number of a model that its function depends on."""
+    parts = [getattr(model, name) for name in _MODEL_PARTS]
+    for layer in model.layers:
+        parts += vars(layer).values()
+    flat: list[Any] = []
+    for part in parts:
+        flat += vars(part).values() if isinstance(part, Linear | Norm) else [part]
+    return [np.asarray(part) for part in flat]

@@ -1,0 +1,163 @@
+"""Float weights to the integer model. Every number's meaning is fixed here.
+
+A real x is kept as round(x * 2**f), f its fraction bits from the calibration. A linear layer
+computes acc * mantissa / 2**(shift - e) from inputs in units of 2**e; with an integer weight
+standing for `weight * s` the scale that takes f_in to f_out is
+
+    mantissa / 2**shift = s * 2**(f_out - f_in),    mantissa in [2**15, 2**16).
+
+s is rounded up to 16 bits first and weights are rounded against that s, so the mantissa's own
+rounding costs nothing. Only single IEEE operations on float64: no sum decides an integer.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.core.errors import ModelError
+from assay.engine.calibration import Calibration
+from assay.engine.checkpoint import (
+    EMBEDDING,
+    FINAL_NORM,
+    HEAD,
+    Array,
+    Checkpoint,
+    layer_names,
+)
+from assay.engine.feedback import Feedback
+from assay.engine.rope import rope_table
+from assay.exact.model import ExactModel, Layer, Linear, Norm
+from assay.exact.ops import ATTEND_FRACTION
+from assay.exact.sampling import gumbel_table
+
+WEIGHT_MAX = 127
+NORM_FRACTION = 20
+"""Fraction bits of x / rms inside NORM."""
+GAIN_BITS = 30
+MAX_GAIN_FRACTION = 40
+"""Keeps NORM's shift within 62 bits."""
+SCORE_FRACTION = 16
+LOG2_E = 1.4426950408889634
+
+InputProducts = Mapping[str, Array]
+"""Input products by site ("0.attn_input", …, "final_input"); missing sites round to nearest."""
+
+
+def quantise(
+    equalised: Checkpoint, calibration: Calibration, inputs: InputProducts | None = None
+) -> ExactModel:
+    """The integer model of an equalised checkpoint."""
+    return _Quantiser(equalised, calibration.fraction_bits, inputs or {}).model()
+
+
+class _Complete(dict[str, int]):
+    """Fraction bits; a missing one names itself."""
+
+    def __missing__(self, name: str) -> int:
+        raise ModelError(
+            f"the calibration record lacks the fraction bits of {name}; delete exact.json and "
+            "import again"
+        )
+
+
+class _Quantiser:
+    def __init__(self, source: Checkpoint, bits: Mapping[str, int], inputs: InputProducts) -> None:
+        self._source = source
+        self._bits = _Complete(bits)
+        self._feedback = {site: Feedback(products) for site, products in inputs.items()}
+
+    def model(self) -> ExactModel:
+        source, bits, shape = self._source, self._bits, self._source.shape
+        table = source.tensors[EMBEDDING] * 2.0 ** bits["embedding"]
+        return ExactModel(
+            name=source.name,
+            shape=shape,
+            embedding=np.clip(np.rint(table), -(2**15), 2**15 - 1).astype(np.int16),
+            embedding_shift=bits["residual"] - bits["embedding"],
+            layers=tuple(self._layer(i) for i in range(shape.layers)),
+            final_norm=self._norm(FINAL_NORM, "final_input"),
+            head=self._linear(HEAD, "final_input", bits["final_input"], bits["logits"]),
+            logit_fraction=bits["logits"],
+            rope=rope_table(shape),
+            gumbel=_gumbel_table(),
+            tokenizer_hash=source.tokenizer_hash,
+            config_hash=source.config_hash,
+        )
+
+    def _layer(self, index: int) -> Layer:
+        names, at = layer_names(index), f"{index}."
+        residual = self._bits["residual"]
+
+        def f(short: str) -> int:
+            return self._bits[at + short]
+
+        mantissa, shift = self._score_scale(f("q") + f("k"))
+
+        def linear(short: str, site: str, f_in: int, f_out: int) -> Linear:
+            return self._linear(names[short], at + site, f_in, f_out)
+
+        return Layer(
+            attn_norm=self._norm(names["attn_norm"], at + "attn_input"),
+            q=linear("q", "attn_input", f("attn_input"), f("q")),
+            k=linear("k", "attn_input", f("attn_input"), f("k")),
+            v=linear("v", "attn_input", f("attn_input"), f("v")),
+            v_shift=f("v") - f("v_kept"),
+            score_mantissa=mantissa,
+            score_shift=shift,
+            o=linear("o", "o_input", f("v_kept") + ATTEND_FRACTION, residual),
+            mlp_norm=self._norm(names["mlp_norm"], at + "mlp_input"),
+            gate=linear("gate", "mlp_input", f("mlp_input"), f("gate")),
+            up=linear("up", "mlp_input", f("mlp_input"), f("up")),
+            gate_fraction=f("gate"),
+            product_shift=f("gate") + f("up") - f("product"),
+            down=linear("down", "product", f("product"), residual),
+        )
+
+    def _linear(self, name: str, site: str, f_in: int, f_out: int) -> Linear:
+        weights = self._source.tensors[name]
+        mantissa, exponent = row_scales(weights)
+        units = weights / np.ldexp(mantissa, exponent)[:, None]
+        if site in self._feedback:
+            rounded = self._feedback[site].round(units)
+        else:
+            rounded = np.clip(np.rint(units), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+        shift = f_in - f_out - exponent
+        return Linear(rounded, mantissa.astype(np.int32), shift.astype(np.int32))
+
+    def _norm(self, name: str, output: str) -> Norm:
+        gain, shape = self._source.tensors[name], self._source.shape
+        peak = float(np.abs(gain).max())
+        fraction = min(GAIN_BITS - math.frexp(peak)[1], MAX_GAIN_FRACTION)
+        return Norm(
+            gain=np.rint(np.ldexp(gain, fraction)).astype(np.int32),
+            shift=NORM_FRACTION + fraction - self._bits[output],
+            eps=round(shape.hidden * shape.rms_eps * 2 ** (2 * self._bits["residual"])),
+        )
+
+    def _score_scale(self, fraction: int) -> tuple[int, int]:
+        """(C, sh) with C / 2**sh = log2(e) / sqrt(head_dim) in Q16 from products of `fraction`."""
+        scale = LOG2_E / math.sqrt(self._source.shape.head_dim)
+        part, exponent = math.frexp(scale)
+        return round(part * 2**16), 16 - exponent + fraction - SCORE_FRACTION
+
+
+@functools.cache
+def _gumbel_table() -> NDArray[np.int32]:
+    return gumbel_table()
+
+
+def row_scales(weights: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Per-row scale s = mantissa * 2**exponent >= max|row| / 127, mantissa in [2**15, 2**16).
+
+    An all-zero row gets the smallest mantissa and exponent 0.
+    """
+    part, exponent = np.frexp(np.abs(weights).max(axis=1) / WEIGHT_MAX)
+    mantissa = np.ceil(np.ldexp(part, 16))
+    carry = mantissa == 2**16
+    mantissa = np.where(carry | (part == 0), 2.0**15, mantissa)
+    return mantissa, exponent.astype(np.int64) - 16 + carry

@@ -1,0 +1,27 @@
+"""The rotary table against arbitrary-precision cosines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+
+from assay.engine.rope import rope_table
+from tests.support.models import SMALL
+
+
+@pytest.mark.parametrize(("theta", "context"), [(10000.0, 2048), (500000.0, 131072)])
+def test_every_sampled_entry_is_the_nearest(theta: float, context: int) -> None:
+    shape = replace(SMALL, rope_theta=theta, context=context, head_dim=32)
+    table = rope_table(shape)
+    assert table.shape == (context, 32) and table.dtype == np.int16
+    rng = np.random.default_rng(0)
+    positions = [0, 1, context - 1, *rng.integers(0, context, 60).tolist()]
+    with mpmath.workdps(40):
+        for position in positions:
+            for i in range(16):
+                angle = position * mpmath.mpf(theta) ** (mpmath.mpf(-i) / 16)
+                assert table[position, i] == int(mpmath.nint(mpmath.cos(angle) * 2**14))
+                assert table[position, 16 + i] == int(mpmath.nint(mpmath.sin(angle) * 2**14))
