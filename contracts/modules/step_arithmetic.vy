@@ -1,0 +1,184 @@
+# pragma version 0.4.3
+"""
+@title The values of a program's steps
+@license AGPL-3.0-only
+@notice From the values of an element's operands to the element: the arithmetic half of
+        offchain/assay/exact/ops.py, one element at a time.
+@dev Operands are committed by a provider that may be lying, so they may be anything that their
+     element size holds, at most 64 signed bits. Every function is exact on all of that.
+     SAFETY (all unsafe operations): operands and parameters are below 2**63 in size, sums of
+     partials at most 2**71, what `rescale` returns at most 2**31. So each product of two is
+     below 2**134, each sum below 2**135: far from 2**255 and within the 2**190 that
+     `fixed_point.shift_round` asks for.
+"""
+
+from . import fixed_point
+from . import opcodes
+from ..interfaces import Types
+
+# ------------------------------------------------------------------
+#                            CONSTANTS
+# ------------------------------------------------------------------
+
+INT32_MAX: constant(int256) = 2**31 - 1
+INT32_MIN: constant(int256) = -(2**31)
+
+# A score outside the causal mask.
+MASKED: constant(int256) = INT32_MIN
+
+# Largest magnitude of values kept as two balanced base-256 digits.
+DIGIT_MAX: constant(int256) = 127 * 256
+
+# exp2(0) in the attention numerators.
+EXP_PEAK: constant(int256) = DIGIT_MAX
+
+LOG2E_Q30: constant(int256) = 1549082005
+ONE_Q30: constant(int256) = 2**30
+MEAN_SQUARE_MAX: constant(int256) = 2**46 - 1
+
+# Fraction bits that ATTEND adds to those of v.
+ATTEND_FRACTION: constant(uint256) = 8
+
+MAX_PARTIALS: constant(uint256) = 256
+
+
+# ------------------------------------------------------------------
+#                        ELEMENTWISE STEPS
+# ------------------------------------------------------------------
+
+
+@internal
+@pure
+def element(
+    step: Types.Step, column: uint256, v: int256[opcodes.MAX_OPERANDS]
+) -> int256:
+    """
+    @notice The element of a step without reduction.
+    @param v Values of `opcodes.element_operands`, in order.
+    """
+    opcode: uint8 = step.opcode
+    p: int64[6] = step.params
+    if opcode == opcodes.EMBED:
+        assert p[0] >= 0 and p[0] <= 64, "step_verifier: shift"
+        return v[0] << convert(p[0], uint256)
+    if opcode == opcodes.NORM:
+        t: int256 = fixed_point.rescale(unsafe_mul(v[0], v[2]), unsafe_add(v[1], 11), 32)
+        return fixed_point.rescale(unsafe_mul(t, v[3]), convert(p[0], int256), 32)
+    if opcode == opcodes.QUANT:
+        return fixed_point.rescale(v[0], v[1], 16)
+    if opcode == opcodes.ROPE:
+        # First half of a head: x * cos - partner * sin; second: x * cos + partner * sin.
+        turned: int256 = unsafe_mul(v[1], v[3])
+        if column < convert(step.width // 2, uint256):
+            turned = unsafe_sub(0, turned)
+        return fixed_point.rescale(unsafe_add(unsafe_mul(v[0], v[2]), turned), 14, 32)
+    if opcode == opcodes.EXP2:
+        return self._exp2(v[0], v[1])
+    if opcode == opcodes.TRANSPOSE:
+        kept: int256 = fixed_point.rescale(v[0], convert(p[0], int256), 32)
+        return max(min(kept, DIGIT_MAX), -DIGIT_MAX)
+    if opcode == opcodes.ADD:
+        return fixed_point.saturate(unsafe_add(v[0], v[1]), 32)
+    if opcode == opcodes.SILU_GATE:
+        return self._silu_gate(v[0], v[1], convert(p[0], int256), convert(p[1], int256))
+    # INVARIANT: LAST, as `opcodes.element_operands` has refused unknown opcodes.
+    return v[0]
+
+
+@internal
+@pure
+def _exp2(s: int256, m: int256) -> int256:
+    """
+    @notice EXP_PEAK * 2**((s - m) / 65536), 0 for a masked score.
+    """
+    distance: int256 = max(unsafe_sub(m, s), 0)
+    whole: int256 = distance >> 16
+    if s == MASKED or whole > 30:
+        return 0
+    return fixed_point.shift_round(
+        unsafe_mul(fixed_point.pow2neg(distance & 65535), EXP_PEAK), unsafe_add(whole, 30)
+    )
+
+
+@internal
+@pure
+def _silu_gate(g: int256, u: int256, fraction: int256, s: int256) -> int256:
+    """
+    @notice silu(g) * u, g with `fraction` bits: sigmoid = num / (1 + E), E = 2**(-|g| log2 e).
+    """
+    assert fraction >= 0 and fraction <= 64, "step_verifier: fraction"
+    z: int256 = unsafe_mul(abs(g), LOG2E_Q30) >> convert(unsafe_add(fraction, 14), uint256)
+    tail: int256 = 0
+    if z >> 16 <= 30:
+        tail = fixed_point.pow2neg(z & 65535) >> convert(z >> 16, uint256)
+    numerator: int256 = ONE_Q30 if g >= 0 else tail
+    sigmoid: int256 = unsafe_div(numerator << 30, unsafe_add(ONE_Q30, tail))
+    silu: int256 = fixed_point.shift_round(unsafe_mul(g, sigmoid), 30)
+    return fixed_point.rescale(unsafe_mul(silu, u), s, 32)
+
+
+# ------------------------------------------------------------------
+#                           REDUCTIONS
+# ------------------------------------------------------------------
+
+
+@internal
+@pure
+def gather(opcode: uint8, partials: DynArray[int64, MAX_PARTIALS]) -> int256:
+    """
+    @notice Sum of the partials, or their maximum: at most 256 * 2**63 = 2**71 in size.
+    """
+    largest: bool = opcode == opcodes.EXPONENT or opcode == opcodes.ROWMAX
+    total: int256 = convert(partials[0], int256)
+    for i: uint256 in range(1, len(partials), bound=MAX_PARTIALS):
+        term: int256 = convert(partials[i], int256)
+        total = max(total, term) if largest else unsafe_add(total, term)
+    return total
+
+
+@internal
+@pure
+def joined(
+    step: Types.Step, total: int256, v: int256[opcodes.MAX_OPERANDS]
+) -> int256:
+    """
+    @notice The element of a reduction.
+    @param total Sum or maximum of its partials.
+    @param v Values of `opcodes.join_operands`, in order; for SCORES of all its operands.
+    """
+    opcode: uint8 = step.opcode
+    if opcode == opcodes.EXPONENT:
+        # A negative peak is nobody's maximum of magnitudes; its chunk shows the lie.
+        peak: uint256 = convert(max(total, 0), uint256)
+        return unsafe_sub(fixed_point.bit_length(unsafe_add(peak, peak >> 7)), 15)
+    if opcode == opcodes.RMS:
+        return self._inverse_rms(step, total, v[0])
+    if opcode == opcodes.LINEAR:
+        return fixed_point.rescale(unsafe_mul(total, v[1]), unsafe_sub(v[2], v[0]), 32)
+    if opcode == opcodes.ATTEND:
+        if v[0] <= 0:
+            return 0
+        scaled: int256 = unsafe_add(total << (ATTEND_FRACTION + 1), v[0])
+        return fixed_point.saturate(fixed_point.floor_div(scaled, unsafe_mul(v[0], 2)), 32)
+    if opcode == opcodes.SCORES:
+        s: int256 = unsafe_sub(convert(step.params[1], int256), unsafe_add(v[1], v[3]))
+        product: int256 = unsafe_mul(total, convert(step.params[0], int256))
+        return max(fixed_point.rescale(product, s, 32), -INT32_MAX)
+    # INVARIANT: ROWMAX or SUM, the only other opcodes with chunks.
+    return total
+
+
+@internal
+@pure
+def _inverse_rms(step: Types.Step, total: int256, e: int256) -> int256:
+    """
+    @notice 2**31 / rms of a row in units of 2**e, from its sum of squares.
+    """
+    eps: int256 = fixed_point.shift_round(convert(step.params[0], int256), unsafe_mul(e, 2))
+    bounded: int256 = min(unsafe_add(total, min(eps, MEAN_SQUARE_MAX)), MEAN_SQUARE_MAX)
+    assert bounded >= 0, "step_verifier: negative"
+    # INVARIANT: the width is positive, or `opcodes.reduction_width` would have refused it.
+    width: int256 = convert(step.params[1], int256)
+    mean: int256 = min(unsafe_div(bounded << 16, width), MEAN_SQUARE_MAX)
+    root: uint256 = max(isqrt(convert(mean << 16, uint256)), 1)
+    return min(convert(unsafe_div(2**47, root), int256), INT32_MAX)

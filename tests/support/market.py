@@ -1,0 +1,274 @@
+"""All contracts of a network on titanoboa, and claims to post there.
+
+The verifier is the toy one: what the suites here prove about money and moves does not depend on
+arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import boa
+from boa import BoaError
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from assay.core.hashes import (
+    OUTPUT_SIDE,
+    PROMPT_SIDE,
+    job_id,
+    keccak,
+    model_root,
+    program_root,
+    receipt_leaf,
+    step_leaf,
+)
+from assay.core.merkle import MerkleTree
+from assay.core.tokens import TokenList
+from assay.core.types import Job, Model, Receipt, Step
+
+ETHER = 10**18
+WINDOW = 1000
+CLOCK = 600
+EXTENSION = 60
+DELAY = 100_000
+SLASH = 1000 * ETHER
+REWARD_BPS = 4_000
+BOND = 50 * ETHER
+VOCABULARY = 50
+CONTEXT = 32
+EOS = 49
+NO_CODE = "0x00000000000000000000000000000000DeaDBeef"
+
+# Opcode 1 is elementwise, 2 a reduction of params[1] chunks (contracts/mocks/ToyVerifier.vy).
+SHAPES = (
+    Step(1, 1, False, 3, 4, params=(5,)),
+    Step(1, 1, True, 700, 4, params=(-9,)),
+    Step(2, 1, True, 4, 4, params=(7, 3)),
+    Step(1, 40, True, 1, 8, params=(1,)),
+)
+
+# 70 steps of those shapes, no two alike.
+STEPS = tuple(
+    replace(shape, params=(shape.params[0] + 4 * lap, *shape.params[1:]))
+    for lap in range(18)
+    for shape in SHAPES
+)[:70]
+STEPS_TREE = MerkleTree([step_leaf(step) for step in STEPS])
+JOB_SALT = b"\x07" * 32
+
+
+def toy_model(**changes: Any) -> Model:
+    model = Model(
+        spec_version=1,
+        program_root=program_root(len(STEPS), STEPS_TREE.root),
+        weights_root=b"\x01" * 32,
+        tables_root=b"\x02" * 32,
+        tokenizer_hash=b"\x03" * 32,
+        config_hash=b"\x04" * 32,
+        n_steps=len(STEPS),
+        n_weights=1,
+        n_tables=1,
+        vocab_size=VOCABULARY,
+        context_length=CONTEXT,
+        logit_fraction=8,
+        gumbel_table=0,
+        eos_tokens=(EOS, 48),
+    )
+    return replace(model, **changes)
+
+
+@contextmanager
+def reverts(reason: str) -> Iterator[None]:
+    """The call reverts with exactly this reason, from whichever contract it comes."""
+    try:
+        yield
+    except BoaError as error:
+        data = bytes(error.call_trace.output) if hasattr(error, "call_trace") else b""
+        assert data, error
+        found = data[68 : 68 + int.from_bytes(data[36:68], "big")].decode()
+        assert found == reason, f"reverted with {found!r}, expected {reason!r}"
+    else:
+        raise AssertionError(f"did not revert; expected {reason!r}")
+
+
+def event(contract: Any, name: str) -> Any:
+    """The only event of this name that the contract's last call logged, wherever."""
+    found = [log for log in contract.get_logs() if type(log).__name__ == name]
+    assert len(found) == 1, f"{len(found)} events {name}"
+    return found[0]
+
+
+@dataclass(repr=False)
+class Claim:
+    """One receipt with all that proves it; `batch_id` and `proof` once posted."""
+
+    model: Model
+    job: Job
+    receipt: Receipt
+    prompt: TokenList
+    output: TokenList
+    signature: bytes
+    batch_id: bytes = b""
+    claim_id: bytes = b""
+    index: int = 0
+    proof: tuple[bytes, ...] = ()
+
+    def opening(self, token_index: int = 0, salt: bytes = b"\x00" * 32) -> tuple[Any, ...]:
+        """Arguments of `DisputeGame.open`."""
+        claim = (self.batch_id, self.index, self.receipt.abi(), self.proof)
+        return (*claim, self.job.abi(), self.model.abi(), token_index, salt)
+
+    def finalisation(self) -> tuple[Any, ...]:
+        """`Settlement.Finalisation`; after the batch id, the arguments of `finalise`."""
+        return (self.index, self.receipt.abi(), self.proof, self.job.abi(), self.signature)
+
+
+@dataclass(repr=False)
+class Market:
+    """Every contract, deployed and wired, and an account per role."""
+
+    deployer: str
+    provider: str
+    challenger: str
+    stranger: str
+    signer: LocalAccount
+    contracts: dict[str, Any] = field(default_factory=dict)
+    jobs: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["contracts"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def consumer(self) -> str:
+        return self.signer.address
+
+    @property
+    def now(self) -> int:
+        return int(boa.env.evm.patch.timestamp)
+
+    def fund_provider(self, amount: int, provider: str | None = None) -> None:
+        provider = provider or self.provider
+        self.bond_token.mint(provider, amount, sender=self.deployer)
+        self.bond_token.approve(self.providers.address, amount, sender=provider)
+        self.providers.bond(amount, sender=provider)
+
+    def fund_challenger(self, challenger: str | None = None, amount: int = BOND) -> str:
+        challenger = challenger or self.challenger
+        self.bond_token.mint(challenger, amount, sender=self.deployer)
+        self.bond_token.approve(self.game.address, amount, sender=challenger)
+        return challenger
+
+    def fund_consumer(self, amount: int) -> None:
+        self.payment_token.mint(self.consumer, amount, sender=self.deployer)
+        self.payment_token.approve(self.escrow.address, amount, sender=self.consumer)
+        self.escrow.deposit(amount, sender=self.consumer)
+
+    def job(self, prompt: TokenList, **changes: Any) -> Job:
+        self.jobs += 1
+        job = Job(
+            model_root=model_root(toy_model()),
+            consumer=self.consumer,
+            provider=self.provider,
+            prompt_root=prompt.root,
+            prompt_tokens=len(prompt.tokens),
+            max_output_tokens=8,
+            inv_temperature=0,
+            seed=b"\x05" * 32,
+            price_input=50_000_000,
+            price_output=200_000_001,
+            max_price=10_000,
+            deadline=self.now + 3600,
+            data_mode=0,
+            nonce=self.jobs.to_bytes(32, "big"),
+        )
+        return replace(job, **changes)
+
+    def claim(
+        self,
+        tokens: Sequence[int] = (3, 4, 5, 6, EOS),
+        model: Model | None = None,
+        receipt: dict[str, Any] | None = None,
+        signer: LocalAccount | None = None,
+        **changes: Any,
+    ) -> Claim:
+        """A well-formed claim; `changes` alter the job, `receipt` the receipt."""
+        model = model or toy_model()
+        prompt = TokenList((1, 2, 3), JOB_SALT, PROMPT_SIDE)
+        output = TokenList(tokens, JOB_SALT, OUTPUT_SIDE)
+        job = self.job(prompt, **{"model_root": model_root(model), **changes})
+        digest = job_id(job, boa.env.evm.patch.chain_id, self.settlement.address)
+        stated = Receipt(digest, output.root, len(tokens), job.price(len(tokens)))
+        stated = replace(stated, **(receipt or {}))
+        signature = (signer or self.signer).unsafe_sign_hash(digest).signature
+        return Claim(model, job, stated, prompt, output, bytes(signature))
+
+    def post(self, *claims: Claim, sender: str | None = None) -> bytes:
+        """Post the claims as one batch; fills in their places."""
+        tree = MerkleTree([receipt_leaf(claim.receipt) for claim in claims])
+        batch = bytes(
+            self.settlement.post_batch(tree.root, len(claims), sender=sender or self.provider)
+        )
+        for index, claim in enumerate(claims):
+            claim.batch_id, claim.index, claim.proof = batch, index, tree.path(index)
+            claim.claim_id = bytes(self.settlement.claim_id(batch, index))
+        return batch
+
+    def finalise(self, claim: Claim, sender: str | None = None) -> int:
+        arguments = claim.finalisation()
+        return int(
+            self.settlement.finalise(claim.batch_id, *arguments, sender=sender or self.stranger)
+        )
+
+    def after_window(self) -> None:
+        boa.env.time_travel(seconds=WINDOW + 1)
+
+
+@cache
+def deployer(source: str) -> Any:
+    """A contract's compiled code, ready to deploy: `deployer("network/Escrow")(token, delay)`."""
+    return boa.load_partial(f"contracts/{source}.vy")
+
+
+def deploy_market() -> Market:
+    """Deploy and wire everything; register the toy model; fund nobody."""
+    role = boa.env.generate_address
+    market = Market(
+        role("deployer"),
+        role("provider"),
+        role("challenger"),
+        role("stranger"),
+        Account.from_key(keccak(b"consumer")),
+    )
+    with boa.env.prank(market.deployer):
+        deploy_parts(market.contracts)
+        wire(market.contracts)
+    market.models.register(toy_model().abi())
+    return market
+
+
+def deploy_parts(parts: dict[str, Any]) -> None:
+    """Deploy all contracts, unwired, from the account that is pranked."""
+    parts["bond_token"] = deployer("mocks/TestToken")("Test bond", "tBOND")
+    parts["payment_token"] = deployer("mocks/TestUSD")()
+    parts["verifier"] = deployer("mocks/ToyVerifier")()
+    parts["models"] = deployer("network/ModelRegistry")(1, parts["verifier"])
+    parts["providers"] = deployer("network/ProviderRegistry")(parts["bond_token"], DELAY)
+    parts["escrow"] = deployer("network/Escrow")(parts["payment_token"], DELAY)
+    links = (parts["models"], parts["providers"], parts["escrow"])
+    parts["settlement"] = deployer("network/Settlement")(*links, WINDOW, SLASH, REWARD_BPS)
+    links = (parts["settlement"], parts["bond_token"])
+    parts["game"] = deployer("disputes/DisputeGame")(*links, BOND, CLOCK, EXTENSION)
+
+
+def wire(parts: dict[str, Any]) -> None:
+    parts["providers"].set_settlement(parts["settlement"])
+    parts["escrow"].set_settlement(parts["settlement"])
+    parts["settlement"].set_game(parts["game"])

@@ -1,0 +1,74 @@
+"""Settlement.abandon: no bond stays locked behind a claim that cannot be paid."""
+
+from __future__ import annotations
+
+from tests.support.market import SLASH, Claim, Market, event, reverts
+from tests.support.toy_game import convict, open_game
+
+ABANDONED = 3
+
+
+def test_default_behavior(market: Market, claim: Claim) -> None:
+    market.after_window()
+    market.settlement.abandon(claim.batch_id, 1, sender=market.provider)
+    abandoned = event(market.settlement, "ClaimAbandoned")
+    assert (abandoned.claim_id, abandoned.batch_id) == (claim.claim_id, claim.batch_id)
+    assert abandoned.index == 1
+    assert market.settlement.status(claim.claim_id) == ABANDONED
+    assert market.providers.locked(market.provider) == 2 * SLASH
+    assert market.escrow.balance_of(market.consumer) == 1_000_000
+
+
+def test_revert_early(market: Market, claim: Claim) -> None:
+    """Else a liar would take its claim back at the first sight of a challenger."""
+    with reverts("settlement: window still open"):
+        market.settlement.abandon(claim.batch_id, 1, sender=market.provider)
+
+
+def test_revert_game_open(market: Market, claim: Claim) -> None:
+    open_game(market, claim)
+    market.after_window()
+    with reverts("settlement: a game is open"):
+        market.settlement.abandon(claim.batch_id, 1, sender=market.provider)
+
+
+def test_revert_convicted(market: Market, claim: Claim) -> None:
+    convict(market, claim)
+    market.after_window()
+    with reverts("settlement: claim is not open"):
+        market.settlement.abandon(claim.batch_id, 1, sender=market.provider)
+    assert market.providers.locked(market.provider) == 2 * SLASH
+
+
+def test_revert_finalised_or_twice(market: Market, claim: Claim) -> None:
+    market.after_window()
+    market.finalise(claim)
+    with reverts("settlement: claim is not open"):
+        market.settlement.abandon(claim.batch_id, 1, sender=market.provider)
+    market.settlement.abandon(claim.batch_id, 2, sender=market.provider)
+    with reverts("settlement: claim is not open"):
+        market.settlement.abandon(claim.batch_id, 2, sender=market.provider)
+    assert market.providers.locked(market.provider) == SLASH
+
+
+def test_revert_abandoned_is_not_paid(market: Market, claim: Claim) -> None:
+    market.after_window()
+    market.settlement.abandon(claim.batch_id, 1, sender=market.provider)
+    with reverts("settlement: claim is not open"):
+        market.finalise(claim)
+    assert not market.settlement.paid(claim.receipt.job_id)
+
+
+def test_revert_not_the_provider(market: Market, claim: Claim) -> None:
+    market.after_window()
+    with reverts("settlement: caller is not the provider"):
+        market.settlement.abandon(claim.batch_id, 1, sender=market.stranger)
+    with reverts("settlement: caller is not the provider"):
+        market.settlement.abandon(b"\x42" * 32, 1, sender=market.provider)
+
+
+def test_revert_no_such_claim(market: Market, claim: Claim) -> None:
+    market.after_window()
+    for index in (3, 2**256 - 1):
+        with reverts("settlement: no such claim"):
+            market.settlement.abandon(claim.batch_id, index, sender=market.provider)
