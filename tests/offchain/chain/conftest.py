@@ -1,0 +1,76 @@
+"""A real Anvil for the chain layer, and a contract that refuses and logs on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from vyper import compile_code
+from web3 import Web3
+from web3.contract import Contract
+
+from assay.chain.anvil import Anvil, dev_account
+from assay.chain.node import connect
+from assay.chain.sender import Sender, SendPolicy
+
+PROBE = """
+# pragma version 0.4.3
+event Counted:
+    by: indexed(address)
+    total: uint256
+
+total: public(uint256)
+
+@external
+def add(amount: uint256):
+    assert amount != 0, "probe: nothing to add"
+    self.total += amount
+    log Counted(by=msg.sender, total=self.total)
+
+@external
+def add_at(amount: uint256, limit: uint256):
+    assert self.total <= limit, "probe: above the limit"
+    self.total += amount
+
+@external
+def fail_silently():
+    raise
+"""
+
+
+@pytest.fixture(scope="session")
+def anvil() -> Iterator[Anvil]:
+    with Anvil() as node:
+        yield node
+
+
+@pytest.fixture
+def web3(anvil: Anvil) -> Iterator[Web3]:
+    """A client; the chain is put back as it was after each test."""
+    snapshot = anvil.rpc("evm_snapshot")
+    yield connect(anvil.url)
+    anvil.rpc("evm_setAutomine", True)
+    anvil.rpc("anvil_dropAllTransactions")
+    anvil.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture
+def policy() -> SendPolicy:
+    return SendPolicy(receipt_timeout_seconds=10, replace_after_seconds=0.3, poll_seconds=0.02)
+
+
+@pytest.fixture
+def sender(web3: Web3, policy: SendPolicy) -> Sender:
+    return Sender(web3, dev_account(0), policy)
+
+
+@pytest.fixture(scope="session")
+def probe_code() -> dict[str, object]:
+    output: dict[str, object] = compile_code(PROBE, output_formats=["abi", "bytecode"])
+    return output
+
+
+@pytest.fixture
+def probe(web3: Web3, sender: Sender, probe_code: dict[str, object]) -> Contract:
+    mined = sender.send("Probe.deploy", {"data": probe_code["bytecode"]})
+    return web3.eth.contract(address=mined.contract_address, abi=probe_code["abi"])

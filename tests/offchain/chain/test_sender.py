@@ -1,0 +1,179 @@
+"""The transaction sender against a real Anvil: nonces, replacement, typed errors."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from eth_account import Account
+from web3 import Web3
+from web3.contract import Contract
+
+from assay.chain.anvil import Anvil, dev_account, free_port
+from assay.chain.fees import GWEI, Fees
+from assay.chain.node import connect
+from assay.chain.sender import Mined, Sender, SendPolicy
+from assay.core.errors import (
+    ChainError,
+    ContractReverted,
+    InsufficientFunds,
+    NodeUnavailable,
+    TransactionTimeout,
+)
+
+
+def test_call_is_mined_and_accounted(sender: Sender, probe: Contract, web3: Web3) -> None:
+    before = web3.eth.get_balance(sender.account.address)
+    mined = sender.call("Probe.add", probe.functions.add(5))
+    assert probe.functions.total().call() == 5
+    assert mined.call == "Probe.add"
+    assert mined.replacements == 0
+    assert before - web3.eth.get_balance(sender.account.address) == mined.fee_wei
+    receipt = web3.eth.get_transaction_receipt(mined.hash)
+    assert (mined.gas_used, mined.block_number) == (receipt["gasUsed"], receipt["blockNumber"])
+    assert len(mined.logs) == 1
+
+
+def test_many_threads_share_one_account(sender: Sender, probe: Contract, web3: Web3) -> None:
+    first = web3.eth.get_transaction_count(sender.account.address)
+
+    def add_one() -> Mined:
+        return sender.call("Probe.add", probe.functions.add(1))
+
+    with ThreadPoolExecutor(8) as pool:
+        mined = list(
+            pool.map(lambda _: sender.call("Probe.add", probe.functions.add(1)), range(24))
+        )
+    nonces = sorted(web3.eth.get_transaction(item.hash)["nonce"] for item in mined)
+    assert nonces == list(range(first, first + 24))
+    assert probe.functions.total().call() == 24
+
+
+def test_nonces_follow_what_is_pending(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3, policy: SendPolicy
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    data = {"to": probe.address, "data": probe.encode_abi("add", [1])}
+    pending = [sender.submit("Probe.add", data) for _ in range(3)]
+    stranger = Sender(web3, dev_account(0), policy)  # a restarted process: no memory
+    pending.append(stranger.submit("Probe.add", data))
+    nonces = [item.nonce for item in pending]
+    assert nonces == list(range(nonces[0], nonces[0] + 4))
+    anvil.rpc("evm_mine")
+    assert [sender.wait(item).replacements for item in pending] == [0] * 4
+    assert probe.functions.total().call() == 4
+
+
+def test_stuck_transaction_is_replaced(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    pending = sender.submit(
+        "Probe.add", {"to": probe.address, "data": probe.encode_abi("add", [7])}
+    )
+    first_bid = pending.fees
+    # The base fee leaps above the first bid, so that only a replacement can be mined.
+    anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(first_bid.max_fee * 2))
+    timer = threading.Timer(1.0, lambda: _mine_twice(anvil, first_bid))
+    timer.start()
+    mined = sender.wait(pending)
+    timer.join()
+    assert mined.replacements >= 1
+    assert pending.fees.max_fee > first_bid.max_fee * 2
+    assert pending.fees.tip * 1000 >= first_bid.tip * 1125
+    assert probe.functions.total().call() == 7
+
+
+def _mine_twice(anvil: Anvil, first_bid: Fees) -> None:
+    anvil.rpc("evm_mine")  # a block that the first bid cannot enter
+    time.sleep(0.8)
+    anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(first_bid.max_fee * 2))
+    anvil.rpc("evm_mine")
+
+
+def test_fee_limit_is_never_passed(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    base = web3.eth.get_block("latest")["baseFeePerGas"]
+    sender.policy = replace(sender.policy, max_fee=base + GWEI // 100, receipt_timeout_seconds=1.5)
+    anvil.rpc("evm_setAutomine", False)
+    with pytest.raises(TransactionTimeout, match=r"not mined after .* nonce .* ASSAY_MAX_FEE_GWEI"):
+        sender.call("Probe.add", probe.functions.add(1))
+    sender.policy = replace(sender.policy, max_fee=1)
+    with pytest.raises(ChainError, match=r"base fee is .* above the limit"):
+        sender.call("Probe.add", probe.functions.add(1))
+
+
+def test_bump_raises_both_fees_by_an_eighth() -> None:
+    bid = Fees(max_fee=1000, tip=8).bumped(Fees(10, 1), limit=2000)
+    assert bid == Fees(1126, 10)
+    assert Fees(1000, 8).bumped(Fees(1500, 20), limit=2000) == Fees(1500, 20)
+    assert Fees(1000, 8).bumped(Fees(10, 1), limit=1100) is None
+
+
+def test_revert_before_sending_costs_nothing(sender: Sender, probe: Contract, web3: Web3) -> None:
+    nonce = web3.eth.get_transaction_count(sender.account.address)
+    with pytest.raises(ContractReverted) as caught:
+        sender.call("Probe.add", probe.functions.add(0))
+    assert caught.value.call == "Probe.add"
+    assert caught.value.reason == "probe: nothing to add"
+    assert caught.value.transaction is None
+    assert web3.eth.get_transaction_count(sender.account.address) == nonce
+
+
+def test_revert_without_reason(sender: Sender, probe: Contract) -> None:
+    with pytest.raises(ContractReverted) as caught:
+        sender.call("Probe.fail_silently", probe.functions.fail_silently())
+    assert caught.value.reason == ""
+    assert "no reason given" in str(caught.value)
+
+
+def test_mined_revert_is_replayed_for_its_reason(
+    sender: Sender, probe: Contract, anvil: Anvil
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    late = sender.submit(
+        "Probe.add_at", {"to": probe.address, "data": probe.encode_abi("add_at", [1, 0])}
+    )
+    anvil.rpc("anvil_dropTransaction", late.hashes[0])
+    with sender._lock:
+        sender._in_flight.clear()
+    early = sender.submit("Probe.add", {"to": probe.address, "data": probe.encode_abi("add", [3])})
+    late.fields["nonce"] = early.nonce + 1
+    late.hashes.clear()
+    sender._broadcast(late)
+    anvil.rpc("evm_mine")
+    sender.wait(early)
+    with pytest.raises(ContractReverted) as caught:
+        sender.wait(late)
+    assert caught.value.reason == "probe: above the limit"
+    assert caught.value.transaction == late.hashes[0]
+
+
+def test_nonce_taken_by_another_process(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    data = {"to": probe.address, "data": probe.encode_abi("add", [1])}
+    mine = sender.submit("Probe.add", data)
+    anvil.rpc("anvil_dropTransaction", mine.hashes[0])
+    other = Sender(web3, dev_account(0), sender.policy)
+    theirs = other.submit("Probe.add", {"to": probe.address, "data": probe.encode_abi("add", [2])})
+    assert theirs.nonce == mine.nonce
+    anvil.rpc("evm_mine")
+    with pytest.raises(ChainError, match=r"used by another transaction"):
+        sender.wait(mine)
+
+
+def test_poor_account_is_told_so(web3: Web3, probe: Contract, policy: SendPolicy) -> None:
+    pauper = Sender(web3, Account.create(), policy)
+    with pytest.raises(InsufficientFunds, match=r"holds 0.000000 ether"):
+        pauper.call("Probe.add", probe.functions.add(1))
+
+
+def test_node_that_does_not_answer() -> None:
+    with pytest.raises(NodeUnavailable, match=r"does not answer"):
+        connect(f"http://127.0.0.1:{free_port()}", timeout_seconds=1)
