@@ -1,0 +1,1 @@
+"""The challenger: recomputes claims and plays games against wrong ones."""

@@ -1,0 +1,1 @@
+"""The consumer's OpenAI-compatible HTTP endpoint: signs jobs, streams answers, keeps receipts."""

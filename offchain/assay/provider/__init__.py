@@ -1,0 +1,1 @@
+"""The provider worker: serves signed jobs, posts claims, defends them in games."""

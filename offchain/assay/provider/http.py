@@ -1,0 +1,173 @@
+"""The provider's HTTP interface.
+
+    POST /v1/jobs                      a signed job; streams tokens, ends with the signed receipt
+    GET  /v1/jobs/{job_id}             what became of it: state, batch, proof
+    GET  /v1/claims/{batch_id}/{index} everything that recomputes a claim, for challengers
+    GET  /health                       address, model, prices, load
+
+Answers are JSON; the job stream is one JSON object a line (application/x-ndjson).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from assay.core.errors import AssayError, ChainError, InputError
+from assay.core.types import Job
+from assay.core.wire import (
+    error_body,
+    hexed,
+    parse_bytes,
+    parse_job,
+    parse_object,
+    parse_tokens,
+    to_json,
+)
+from assay.provider.journal import Entry, Journal, batch_tree, claim_data
+from assay.provider.worker import RETRY_AFTER_SECONDS, Admitted, Item, Outlet
+
+MAX_BODY_BYTES = 4_000_000
+
+
+class Desk(Protocol):
+    """What the routes need from the service."""
+
+    journal: Journal
+
+    def admit(self, job: Job, signature: bytes, prompt: list[int], salt: bytes) -> Admitted: ...
+
+    def start(self, admitted: Admitted, outlet: Outlet) -> None: ...
+
+    def health(self) -> dict[str, Any]: ...
+
+
+def make_app(desk: Desk) -> FastAPI:
+    app = FastAPI(title="Assay provider", openapi_url=None)
+    app.add_exception_handler(InputError, _refused)
+    app.add_exception_handler(ChainError, _refused)
+
+    @app.post("/v1/jobs")
+    async def post_job(request: Request) -> StreamingResponse:
+        body = parse_object(await _read(request))
+        stream = Stream()
+        job_id = await run_in_threadpool(_start, desk, body, stream.put)
+        return StreamingResponse(_lines(job_id, stream), media_type="application/x-ndjson")
+
+    @app.get("/v1/jobs/{job_id}")
+    def get_job(job_id: str) -> dict[str, Any]:
+        entry = desk.journal.claim(parse_bytes(job_id, "job_id", 32))
+        if entry is None:
+            raise InputError(f"no finished job {job_id}", code="unknown_job", status=404)
+        return _job_status(desk.journal, entry)
+
+    @app.get("/v1/claims/{batch_id}/{index}")
+    def get_claim(batch_id: str, index: int) -> dict[str, Any]:
+        batch = desk.journal.batch(parse_bytes(batch_id, "batch_id", 32))
+        data = claim_data(desk.journal, batch, index) if batch else None
+        if data is None:
+            raise InputError(f"no claim {batch_id}/{index}", code="unknown_claim", status=404)
+        return data.to_json()
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return desk.health()
+
+    return app
+
+
+async def _read(request: Request) -> bytes:
+    """The body, up to a limit that holds any prompt."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise InputError(
+                f"the body is longer than {MAX_BODY_BYTES} bytes", code="too_large", status=413
+            )
+    return body
+
+
+class Stream:
+    """Carries a job's items from the worker's threads into the event loop.
+
+    No thread waits for tokens, so the number of open streams is not bound to a pool's size.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: asyncio.Queue[Item] = asyncio.Queue()
+
+    def put(self, item: Item) -> None:
+        # Once the loop is closed the consumer is gone; the claim is journalled all the same.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._items.put_nowait, item)
+
+    async def items(self) -> AsyncIterator[Item]:
+        while True:
+            item = await self._items.get()
+            yield item
+            if not isinstance(item, int):
+                return
+
+
+def _start(desk: Desk, body: dict[str, Any], outlet: Outlet) -> bytes:
+    """Admit and queue a job; its id."""
+    job = parse_job(body.get("job"))
+    signature = parse_bytes(body.get("signature"), "signature")
+    prompt = parse_tokens(body.get("tokens"), "tokens")
+    salt = parse_bytes(body.get("salt"), "salt", 32)
+    admitted = desk.admit(job, signature, prompt, salt)
+    desk.start(admitted, outlet)
+    return admitted.job_id
+
+
+async def _lines(job_id: bytes, stream: Stream) -> AsyncIterator[str]:
+    yield json.dumps({"job_id": hexed(job_id)}) + "\n"
+    async for item in stream.items():
+        yield json.dumps(_line(item)) + "\n"
+
+
+def _line(item: Item) -> dict[str, Any]:
+    if isinstance(item, int):
+        return {"token": item}
+    if isinstance(item, AssayError):
+        return error_body(item)
+    return {"receipt": to_json(item.receipt), "signature": hexed(item.receipt_signature)}
+
+
+def _job_status(journal: Journal, entry: Entry) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "job_id": hexed(entry.job_id),
+        "state": entry.state,
+        "receipt": to_json(entry.receipt),
+        "receipt_signature": hexed(entry.receipt_signature),
+        "batch": None,
+    }
+    batch = journal.batch_of(entry)
+    if batch is not None and entry.place is not None:
+        tree = batch_tree(journal.claims_of(batch))
+        status["batch"] = {
+            "batch_id": hexed(batch.batch_id),
+            "root": hexed(batch.root),
+            "count": batch.count,
+            "index": entry.place,
+            "proof": [hexed(item) for item in tree.path(entry.place)],
+            "posted": batch.posted,
+            "transaction": batch.transaction,
+        }
+    return status
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AssayError)
+    status = error.status if isinstance(error, InputError) else 503
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return JSONResponse(error_body(error), status_code=status, headers=headers)

@@ -1,0 +1,115 @@
+"""Posts journalled claims in batches: by age, by size, within the bond; never one twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from assay.chain.network import Network
+from assay.core import logs
+from assay.provider.journal import Batch, Entry, Journal, batch_tree
+
+
+class Poster:
+    """A loop's turn: finish what a kill interrupted, then post what is due.
+
+    Args:
+        batch_size: a batch is due once it holds so many claims.
+        batch_seconds: … or once its oldest claim is so old.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        journal: Journal,
+        address: str,
+        batch_size: int,
+        batch_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._network = network
+        self._journal = journal
+        self._address = address
+        self._size = batch_size
+        self._seconds = batch_seconds
+        self._clock = clock
+        self._waiting = 0
+
+    def turn(self) -> None:
+        if not self._recovered():
+            return
+        entries = self._journal.pending(self._size)
+        if self._due(entries):
+            self._post_affordable(entries[: self._room()], len(entries))
+
+    def _post_affordable(self, entries: Sequence[Entry], waiting: int) -> None:
+        if entries:
+            self._post(self._write(entries))
+        elif waiting != self._waiting:
+            logs.warning("bond_exhausted", waiting=waiting)
+        self._waiting = 0 if entries else waiting
+
+    def flush(self) -> None:
+        """Post whatever waits, however young: called when the service ends."""
+        self._seconds = 0.0
+        self.turn()
+
+    def _due(self, entries: Sequence[Entry]) -> bool:
+        if not entries:
+            return False
+        return len(entries) >= self._size or self._clock() - entries[0].created >= self._seconds
+
+    def _room(self) -> int:
+        """How many claims the free bond covers."""
+        slash = self._network.settlement.slash_per_claim()
+        return self._network.providers.free(self._address) // max(slash, 1)
+
+    def _write(self, entries: Sequence[Entry]) -> Batch:
+        settlement = self._network.settlement
+        nonce = settlement.next_nonce(self._address)
+        root, count = batch_tree(entries).root, len(entries)
+        batch_id = settlement.batch_id(self._address, root, count, nonce)
+        batch = Batch(nonce, batch_id, root, count, posted=False, transaction=None)
+        self._journal.write_batch(batch, [entry.job_id for entry in entries])
+        return batch
+
+    def _post(self, batch: Batch) -> None:
+        mined = self._network.settlement.post_batch(batch.root, batch.count)
+        self._journal.mark_posted(batch.nonce, mined.hash)
+        logs.event(
+            "batch_posted",
+            batch=batch.batch_id,
+            count=batch.count,
+            transaction=mined.hash,
+            gas=mined.gas_used,
+        )
+
+    def _recovered(self) -> bool:
+        """Settle batches that were written but not seen on chain; False while one is in doubt.
+
+        A batch's transaction may still be in the node's pool: sending another one then would post
+        the claims twice, so nothing is sent until the pool holds none of ours.
+        """
+        unposted = self._journal.unposted_batches()
+        if unposted and self._in_pool():
+            logs.event("batch_in_pool", batch=unposted[0].batch_id)
+            return False
+        for batch in unposted:
+            self._settle(batch)
+        return True
+
+    def _in_pool(self) -> bool:
+        count = self._network.web3.eth.get_transaction_count
+        address = self._network.web3.to_checksum_address(self._address)
+        return count(address, "pending") > count(address, "latest")
+
+    def _settle(self, batch: Batch) -> None:
+        settlement = self._network.settlement
+        if settlement.batch(batch.batch_id).posted_at:
+            self._journal.mark_posted(batch.nonce, None)
+            logs.event("batch_found", batch=batch.batch_id)
+        elif settlement.next_nonce(self._address) == batch.nonce and batch.count <= self._room():
+            self._post(batch)
+        else:
+            self._journal.dissolve(batch.nonce)
+            logs.warning("batch_dissolved", batch=batch.batch_id, nonce=batch.nonce)
