@@ -1,0 +1,122 @@
+"""The accounts of a demonstration: fresh keys in keystores, funded from Anvil's own account."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+
+from assay.chain.deployment import Deployment
+from assay.chain.keys import THROWAWAY_STRENGTH, new_keystore
+from assay.chain.network import Network
+from assay.chain.sender import Sender
+from assay.demo.result import Balance
+
+ROLES = ("consumer", "honest provider", "cheating provider", "challenger")
+PROVIDERS = ("honest provider", "cheating provider")
+GAS_MONEY_WEI = 10 * 10**18
+CLAIMS_BONDED = 5  # a provider's bond covers the slash of so many claims at once
+ESCROW_MICRO_USD = 5_000_000
+
+
+@dataclass(frozen=True)
+class Party:
+    """One account with its keystore."""
+
+    role: str
+    account: LocalAccount
+    keystore: Path
+    password_file: Path
+
+    @property
+    def address(self) -> str:
+        return str(self.account.address)
+
+    def settings(self) -> dict[str, object]:
+        """The ASSAY_* settings that let a service sign as this party."""
+        return {"keystore": self.keystore, "password_file": self.password_file}
+
+
+def make_parties(folder: Path) -> dict[str, Party]:
+    """New keys, each in its own keystore with a random password."""
+    parties = {}
+    for role in ROLES:
+        name = role.replace(" ", "-")
+        password_file = folder / "keys" / f"{name}.password"
+        password_file.parent.mkdir(parents=True, exist_ok=True)
+        password_file.touch(mode=0o600)
+        password = secrets.token_hex(16)
+        password_file.write_text(password + "\n")
+        keystore = password_file.with_suffix(".json")
+        account = new_keystore(keystore, password, THROWAWAY_STRENGTH)
+        parties[role] = Party(role, account, keystore, password_file)
+    return parties
+
+
+def fund(network: Network, parties: dict[str, Party]) -> None:
+    """Ether and test tokens for everybody; bonds and the escrow deposit by their owners."""
+    if network.sender is None:
+        raise ValueError("funding needs the deployer's sender")
+    slash = network.settlement.slash_per_claim()
+    bond = CLAIMS_BONDED * slash
+    challenge = 2 * network.game.challenger_bond()
+    for party in parties.values():
+        network.sender.transfer(party.address, GAS_MONEY_WEI)
+    for role in PROVIDERS:
+        network.bond_token.mint(parties[role].address, bond)
+        own = as_party(network, parties[role])
+        own.bond_token.approve(own.providers.address, bond)
+        own.providers.bond(bond)
+    network.bond_token.mint(parties["challenger"].address, challenge)
+    consumer = as_party(network, parties["consumer"])
+    network.payment_token.mint(parties["consumer"].address, ESCROW_MICRO_USD)
+    consumer.payment_token.approve(consumer.escrow.address, ESCROW_MICRO_USD)
+    consumer.escrow.deposit(ESCROW_MICRO_USD)
+
+
+def as_party(network: Network, party: Party) -> Network:
+    """The same contracts, signed for by this party."""
+    deployment: Deployment = network.deployment
+    return Network(network.web3, deployment, Sender(network.web3, party.account))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One balance worth showing."""
+
+    party: str
+    what: str
+    unit: str
+    decimals: int
+    value: int
+
+
+def figures(network: Network, parties: dict[str, Party]) -> list[Figure]:
+    """Every party's money, in the smallest units."""
+    usd, bond = network.payment_token, network.bond_token
+    units = {"usd": (usd.symbol(), usd.decimals()), "bond": (bond.symbol(), bond.decimals())}
+    found = [
+        Figure("consumer", "escrow", *units["usd"], _escrow(network, parties["consumer"])),
+    ]
+    for role in PROVIDERS:
+        address = parties[role].address
+        found.append(Figure(role, "earned", *units["usd"], usd.balance_of(address)))
+        found.append(Figure(role, "bond", *units["bond"], network.providers.bonded(address)))
+    challenger = parties["challenger"].address
+    found.append(Figure("challenger", "wallet", *units["bond"], bond.balance_of(challenger)))
+    found.append(Figure("everybody", "supply", *units["bond"], bond.total_supply()))
+    return found
+
+
+def balances(before: list[Figure], after: list[Figure]) -> list[Balance]:
+    """The same figures at two times."""
+    return [
+        Balance(b.party, b.what, b.unit, b.decimals, b.value, a.value)
+        for b, a in zip(before, after, strict=True)
+    ]
+
+
+def _escrow(network: Network, party: Party) -> int:
+    return network.escrow.balance_of(party.address)
