@@ -149,11 +149,14 @@ def test_a_claim_without_output(arena: Arena, shipped: Shipped, prompt: list[int
 
 
 class JunkPadding(PassTrace):
-    """Commits to true tiles but junk beyond them, in the output of one step."""
+    """Commits to true leaves but junk beyond them: in the steps tree, or in one step's tiles."""
 
-    def __init__(self, honest: PassTrace, step: int) -> None:
+    def __init__(self, honest: PassTrace, step: int | None) -> None:
         self.__dict__ = dict(honest.__dict__)
-        tensor = copy.copy(honest.tensor(step))
+        if step is None:
+            self.steps_tree = junk_padded(honest.steps_tree)
+            return
+        tensor: CommittedTensor = copy.copy(honest.tensor(step))
         tensor.__dict__["tree"] = junk_padded(honest.tensor(step).tree)
         tensor.__dict__.pop("commitment", None)
         self.tensors = [*honest.tensors[:step], tensor, *honest.tensors[step + 1 :]]
@@ -169,16 +172,18 @@ def junk_padded(tree: MerkleTree) -> MerkleTree:
     return padded
 
 
-def test_junk_in_the_padding_convicts(arena: Arena, shipped: Shipped, prompt: list[int]) -> None:
+@pytest.mark.parametrize("step", [None, 0], ids=["steps", "tiles"])
+def test_junk_in_the_padding_convicts(
+    arena: Arena, shipped: Shipped, prompt: list[int], step: int | None
+) -> None:
     """Else a challenger would follow a difference that no real leaf explains, and be stuck."""
     params = greedy(3)
     lie = wrong_at(right_output(shipped.engine, prompt, params), 1, arena.header.vocab_size)
     (claim,) = arena.post(arena.draft(prompt, lie, params))
     honest = PassTrace(arena.commitment, [*prompt, *lie[:1]])
-    tensor: CommittedTensor = honest.tensor(0)
-    assert tensor.tree.count < 1 << tensor.tree.depth
-    played = arena.play(claim, 1, JunkPadding(honest, 0))
+    played = arena.play(claim, 1, JunkPadding(honest, step))
     assert played.convicted, played.moves
+    assert "refused" in played.moves[-1]
 
 
 def test_a_puppet_that_loses_first_shields_nothing(

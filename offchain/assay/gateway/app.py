@@ -46,6 +46,7 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="Assay gateway", lifespan=lifespan, openapi_url=None)
     app.add_exception_handler(AssayError, _failed)
     app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _crashed)
 
     @app.post("/v1/completions")
     async def completions(request: Request) -> Response:
@@ -125,7 +126,7 @@ async def _events(
                 if done:
                     return
     except AssayError as error:
-        logs.warning("stream_failed", job=underway.signed.job_id, error=error.message)
+        logs.warning("stream_failed", job=underway.signed.job_id, code=error.code)
         yield sse.error_event(error)
 
 
@@ -210,3 +211,9 @@ def _no_route(request: Request, error: Exception) -> JSONResponse:
         status=error.status_code,
     )
     return JSONResponse(error_body(wrong), status_code=wrong.status)
+
+
+def _crashed(request: Request, error: Exception) -> JSONResponse:
+    """A bug of ours; the server logs it, the caller sees no more than that."""
+    wrong = InputError("the gateway failed; its log says why", code="internal_error", status=500)
+    return JSONResponse(error_body(wrong), status_code=500)

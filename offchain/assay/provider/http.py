@@ -53,6 +53,7 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="Assay provider", openapi_url=None)
     app.add_exception_handler(InputError, _refused)
     app.add_exception_handler(ChainError, _refused)
+    app.add_exception_handler(Exception, _crashed)
 
     @app.post("/v1/jobs")
     async def post_job(request: Request) -> StreamingResponse:
@@ -171,3 +172,9 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     status = error.status if isinstance(error, InputError) else 503
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
     return JSONResponse(error_body(error), status_code=status, headers=headers)
+
+
+def _crashed(request: Request, error: Exception) -> JSONResponse:
+    """A bug of ours; the server logs it, the caller sees no more than that."""
+    wrong = InputError("the provider failed; its log says why", code="internal_error", status=500)
+    return JSONResponse(error_body(wrong), status_code=500)

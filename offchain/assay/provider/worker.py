@@ -185,7 +185,7 @@ class Worker:
         with self._changed:
             self._runs.pop(run.admitted.job_id, None)
         run.outlet(error)
-        logs.warning("job_failed", job=run.admitted.job_id, error=error.message)
+        logs.warning("job_failed", job=run.admitted.job_id, code=error.code)
 
     def _entry(self, run: Run) -> Entry:
         admitted, output = run.admitted, run.output

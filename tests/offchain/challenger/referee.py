@@ -88,6 +88,7 @@ class Referee:
         ):
             raise Refused("game: another pass")
         self._check_token(move.token, claim.token_index)
+        self._check_padding(self.state, move.children)
         self.trace_root = subtree_root(move.children)
         self.state = replace(self.state, phase=Phase.PICK_NODE, children=move.children)
 
@@ -99,7 +100,7 @@ class Referee:
         self._expect(Phase.PICK_NODE)
         state = self.state
         level, index = state.level + state.height, (state.index << state.height) + move.child
-        if not 0 <= move.child < len(state.children) or self._is_padding(level, index, move.child):
+        if move.child not in range(len(state.children)) or self._is_padding(level, index):
             raise Refused("game: no such child")
         self._picked = state.children[move.child]
         phase = Phase.REVEAL_NODES
@@ -107,15 +108,22 @@ class Referee:
             phase = Phase.REVEAL_STEP if state.in_steps_tree else Phase.REVEAL_TILE
         self.state = replace(state, phase=phase, level=level, index=index, children=())
 
-    def _is_padding(self, level: int, index: int, child: int) -> bool:
-        """Whether the node is what padding must be; anything else beyond the last real leaf can
-        be picked, and cannot be opened."""
-        below = self.state.depth - level
-        expected = MerkleTree([ZERO_HASH] * (1 << below)).root
-        return index << below >= self.state.leaves and self.state.children[child] == expected
+    def _is_padding(self, level: int, index: int) -> bool:
+        return index << (self.state.depth - level) >= self.state.leaves
+
+    def _check_padding(self, state: GameState, children: tuple[bytes, ...]) -> None:
+        """Children without a real leaf are what padding must be, so that no difference hides
+        there which a challenger would follow and could not explain."""
+        below = state.depth - state.level - state.height
+        padding = MerkleTree([ZERO_HASH] * (1 << below)).root
+        first = state.index << state.height
+        for place, child in enumerate(children):
+            if (first + place) << below >= state.leaves and child != padding:
+                raise Refused("game: junk in the padding")
 
     def _RevealNodes(self, move: game.RevealNodes) -> None:
         self._expect(Phase.REVEAL_NODES)
+        self._check_padding(self.state, move.children)
         self._check_subtree(move.children, self._picked)
         self.state = replace(self.state, phase=Phase.PICK_NODE, children=move.children)
 
@@ -137,7 +145,7 @@ class Referee:
             != self._picked
         ):
             raise Refused("game: nodes are not below the picked tensor")
-        self.state = replace(
+        entered = replace(
             self.state,
             phase=Phase.PICK_NODE,
             step=index,
@@ -146,13 +154,13 @@ class Referee:
             index=0,
             children=move.children,
         )
+        self._check_padding(entered, move.children)
+        self.state = entered
 
     def _RevealTile(self, move: game.RevealTile) -> None:
         self._expect(Phase.REVEAL_TILE)
         assert self.state.shape is not None
         _, width, size = self.state.shape
-        if self.state.index >= self.state.leaves:
-            raise Refused("game: no such tile")
         if len(move.data) != min(512, width - self.state.first_column) * size:
             raise Refused("game: tile length")
         if tile_leaf(move.data) != self._picked:

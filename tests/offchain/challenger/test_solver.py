@@ -121,7 +121,7 @@ def test_an_honest_challenger_of_a_right_claim_has_no_move() -> None:
 
 @pytest.mark.parametrize("tree", ["steps", "tiles"])
 def test_junk_in_the_padding_convicts(tree: str) -> None:
-    """A difference that no real leaf explains is followed to a leaf that nobody can open."""
+    """It cannot be revealed: else a challenger would follow what no real leaf explains."""
     claim = Claim()
     trace = copy.copy(claim.true_trace)
     if tree == "steps":
