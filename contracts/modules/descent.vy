@@ -6,6 +6,9 @@
         output. In each round the provider shows all nodes some levels below the current one
         and the challenger picks one. Where the walk stands is a `Cursor`; every position in
         a game is computed from it, none is taken from a caller.
+@dev SAFETY (all unsafe operations): every number here fits its lane of the packed cursor, 56
+     bits at most, so no sum and no product of two overflows; what is subtracted is argued
+     beside it. A child that a caller names is checked before its sum is used.
 """
 
 from . import merkle
@@ -51,31 +54,58 @@ def next_height(depth_left: uint256) -> uint256:
     """
     @notice Levels that the next reveal covers: the fewest rounds, near-equal, the longer
             first. 0 at a leaf.
+    @dev Beyond the first check there is at least one level, so at least one round.
     """
     if depth_left == 0:
         return 0
-    rounds: uint256 = (depth_left + MAX_HEIGHT - 1) // MAX_HEIGHT
-    return (depth_left + rounds - 1) // rounds
+    rounds: uint256 = unsafe_div(unsafe_add(depth_left, MAX_HEIGHT - 1), MAX_HEIGHT)
+    return unsafe_div(unsafe_sub(unsafe_add(depth_left, rounds), 1), rounds)
 
 
 @internal
 @pure
-def join(children: DynArray[bytes32, MAX_CHILDREN]) -> bytes32:
+def join(cursor: Cursor, children: DynArray[bytes32, MAX_CHILDREN]) -> bytes32:
     """
-    @notice The node above a full row of descendants.
-    @dev The caller has checked that their number is a power of two. Parents overwrite the
-         row from the left: parent i is written after children 2i and 2i + 1 are read, and
-         2i >= i.
+    @notice The node at the cursor, from all nodes one reveal below it.
+    @dev Parents overwrite the row from the left: parent i is written after children 2i and
+         2i + 1 are read, and 2i >= i.
     """
+    assert self._is_row(cursor, children), "dispute_game: malformed row"
     row: DynArray[bytes32, MAX_CHILDREN] = children
     width: uint256 = len(children) >> 1
     for _: uint256 in range(MAX_HEIGHT):
         if width == 0:
             break
         for i: uint256 in range(width, bound=32):
-            row[i] = merkle.node(row[2 * i], row[2 * i + 1])
+            row[i] = merkle.node(row[unsafe_mul(i, 2)], row[unsafe_add(unsafe_mul(i, 2), 1)])
         width = width >> 1
     return row[0]
+
+
+@internal
+@pure
+def _is_row(cursor: Cursor, children: DynArray[bytes32, MAX_CHILDREN]) -> bool:
+    """
+    @notice Whether the children are as many as a reveal shows, and those beyond the last
+            leaf what padding must be: roots of trees of zero leaves.
+    @dev With junk allowed in the padding, it would explain a wrong parent of right children,
+         and leave an honest challenger, who cannot pick padding, without a move.
+         The cursor's node holds a leaf: all nodes picked do, and both roots do. So some child
+         is real, and `real`, counted over the whole level, is beyond the row's first.
+    """
+    height: uint256 = self.next_height(cursor.depth_left)
+    if len(children) != 1 << height:
+        return False
+    below: uint256 = unsafe_sub(cursor.depth_left, height)
+    real: uint256 = unsafe_sub(unsafe_add(cursor.leaf_count, 1 << below), 1) >> below
+    real = min(unsafe_sub(real, cursor.node_index << height), len(children))
+    padding: bytes32 = empty(bytes32)
+    for _: uint256 in range(below, bound=64):
+        padding = merkle.node(padding, padding)
+    for i: uint256 in range(real, len(children), bound=MAX_CHILDREN):
+        if children[i] != padding:
+            return False
+    return True
 
 
 # ------------------------------------------------------------------
@@ -91,8 +121,8 @@ def below(cursor: Cursor, child: uint256) -> Cursor:
     """
     height: uint256 = self.next_height(cursor.depth_left)
     lower: Cursor = cursor
-    lower.node_index = (cursor.node_index << height) + child
-    lower.depth_left = cursor.depth_left - height
+    lower.node_index = unsafe_add(cursor.node_index << height, child)
+    lower.depth_left = unsafe_sub(cursor.depth_left, height)
     return lower
 
 
@@ -134,7 +164,9 @@ def at_tiles_root(
     """
     @notice The root of the tile tree of a step's output: row by row, tile by tile.
     """
-    leaf_count: uint256 = convert(rows, uint256) * self.tiles_per_row(convert(width, uint256))
+    leaf_count: uint256 = unsafe_mul(
+        convert(rows, uint256), self.tiles_per_row(convert(width, uint256))
+    )
     return Cursor(
         step_index=step_index,
         step_known=True,
@@ -151,7 +183,7 @@ def at_tiles_root(
 @internal
 @pure
 def tiles_per_row(width: uint256) -> uint256:
-    return (width + TILE - 1) // TILE
+    return unsafe_div(unsafe_add(width, TILE - 1), TILE)
 
 
 @internal
@@ -166,7 +198,7 @@ def row(cursor: Cursor) -> uint256:
 @internal
 @pure
 def first_column(cursor: Cursor) -> uint256:
-    return cursor.node_index % self.tiles_per_row(cursor.width) * TILE
+    return unsafe_mul(cursor.node_index % self.tiles_per_row(cursor.width), TILE)
 
 
 @internal
@@ -174,8 +206,9 @@ def first_column(cursor: Cursor) -> uint256:
 def tile_elements(cursor: Cursor) -> uint256:
     """
     @notice Elements of the tile at the cursor; a row's last tile may be short.
+    @dev A tile begins within its row: the difference is positive.
     """
-    return min(TILE, cursor.width - self.first_column(cursor))
+    return min(TILE, unsafe_sub(cursor.width, self.first_column(cursor)))
 
 
 # ------------------------------------------------------------------

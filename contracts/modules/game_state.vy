@@ -259,11 +259,11 @@ def _aim(game_id: bytes32, cursor: descent.Cursor):
 
 @view
 @internal
-def _check_node(game_id: bytes32, opened: bytes32, reason: String[64]):
+def _check_node(game_id: bytes32, opened: bytes32):
     """
     @notice What a move opened is what the game stands at.
     """
-    assert opened == self.records[game_id].node, reason
+    assert opened == self.records[game_id].node, "dispute_game: wrong opening"
 
 
 @view
@@ -284,7 +284,7 @@ def _check_context(
     @notice Pass, step and element are those of the game.
     """
     self._check_terms(game_id, keccak256(abi_encode(pass_, step)))
-    self._check_node(game_id, keccak256(abi_encode(element)), "dispute_game: wrong element")
+    self._check_node(game_id, keccak256(abi_encode(element)))
 
 
 @view

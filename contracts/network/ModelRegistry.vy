@@ -30,6 +30,15 @@ exports: (ownable.owner, ownable.transfer_ownership, ownable.renounce_ownership)
 
 
 # ------------------------------------------------------------------
+#                             CONSTANTS
+# ------------------------------------------------------------------
+
+# A reduction over the context is shown in at most 256 chunks of 512 terms (modules/descent.vy):
+# beyond, a provider could not defend a right claim.
+MAX_CONTEXT: constant(uint32) = 256 * 512
+
+
+# ------------------------------------------------------------------
 #                              STORAGE
 # ------------------------------------------------------------------
 
@@ -85,11 +94,12 @@ def model_root(model: Types.Model) -> bytes32:
 @pure
 def _check(model: Types.Model):
     """
-    @notice Refuse headers about which nothing could be claimed.
+    @notice Refuse headers about which nothing could be claimed, or nothing defended.
     """
     assert model.n_steps > 0, "model_registry: no steps"
     assert model.vocab_size > 0, "model_registry: no vocabulary"
     assert model.context_length > 1, "model_registry: no context"
+    assert model.context_length <= MAX_CONTEXT, "model_registry: context too long"
     assert model.gumbel_table < model.n_tables, "model_registry: no such table"
     for token: uint32 in model.eos_tokens:
         assert token < model.vocab_size, "model_registry: end token outside the vocabulary"

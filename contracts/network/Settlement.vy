@@ -16,7 +16,6 @@
 """
 
 from snekmate.utils import eip712_domain_separator
-from snekmate.utils import signature_checker
 
 from ..interfaces import IDisputeGame
 from ..interfaces import IModelRegistry
@@ -26,6 +25,7 @@ from ..interfaces import ISettlement
 from ..interfaces import Types
 from ..modules import claim_form
 from ..modules import claims
+from ..modules import jobs
 from ..modules import one_shot
 
 implements: ISettlement
@@ -54,11 +54,6 @@ BPS: constant(uint256) = 10_000
 
 MAX_SLASH: constant(uint256) = 2**128
 MAX_COUNT: constant(uint256) = 2**32 - 1
-TOKENS_PER_PRICE: constant(uint256) = 1_000_000
-
-JOB_TYPE_HASH: constant(bytes32) = keccak256(
-    "Job(bytes32 model_root,address consumer,address provider,bytes32 prompt_root,uint32 prompt_tokens,uint32 max_output_tokens,uint64 inv_temperature,bytes32 seed,uint64 price_input,uint64 price_output,uint256 max_price,uint64 deadline,uint8 data_mode,bytes32 nonce)"
-)
 
 
 # ------------------------------------------------------------------
@@ -376,7 +371,7 @@ def price(job: Types.Job, output_tokens: uint32) -> uint256:
     """
     @notice What a job costs in payment-token units, rounded up.
     """
-    return self._price(job, output_tokens)
+    return jobs.price(job, output_tokens)
 
 
 @view
@@ -408,8 +403,9 @@ def _finalise(batch_id: bytes32, claim: ISettlement.Finalisation) -> uint256:
         "settlement: receipt not in the batch"
     )
     assert receipt.job_id == self._job_id(job), "settlement: wrong job"
-    self._check_terms(batch, receipt, job)
-    self._check_signature(job.consumer, receipt.job_id, claim.signature)
+    jobs.check_terms(job, receipt, batch.provider, batch.posted_at)
+    jobs.check_signature(job.consumer, receipt.job_id, claim.signature)
+    self._check_model(job.model_root, batch.posted_at)
     assert not self.paid[receipt.job_id], "settlement: job is paid already"
     self.paid[receipt.job_id] = True
     claim_id: bytes32 = self._end(batch_id, claim.index, batch, FINALISED)
@@ -449,40 +445,20 @@ def _end(
 
 @view
 @internal
-def _check_terms(batch: ISettlement.Batch, receipt: Types.Receipt, job: Types.Job):
+def _check_model(model_root: bytes32, posted_at: uint256):
     """
-    @notice The receipt keeps to what the consumer signed, and could be challenged in time.
+    @notice The model was registered when the batch was posted: a challenger needs its header.
     """
-    assert job.provider == batch.provider, "settlement: job of another provider"
-    assert batch.posted_at <= convert(job.deadline, uint256), "settlement: posted past the deadline"
-    assert 0 < receipt.output_tokens, "settlement: no output"
-    assert receipt.output_tokens <= job.max_output_tokens, "settlement: output too long"
-    assert receipt.price == self._price(job, receipt.output_tokens), "settlement: wrong price"
-    assert receipt.price <= job.max_price, "settlement: price above the cap"
-    registered_at: uint256 = staticcall IModelRegistry(models).registered_at(job.model_root)
-    assert registered_at > 0 and registered_at <= batch.posted_at, (
+    registered_at: uint256 = staticcall IModelRegistry(models).registered_at(model_root)
+    assert registered_at > 0 and registered_at <= posted_at, (
         "settlement: model was not registered"
     )
 
 
 @view
 @internal
-def _check_signature(consumer: address, job_id: bytes32, signature: Bytes[65]):
-    """
-    @dev A malformed signature recovers to the zero address, which therefore signs nothing.
-         SAFETY: an ERC-1271 consumer can revoke its signature until the claim is final;
-         providers that mind serve keys only.
-    """
-    assert consumer != empty(address), "settlement: wrong signature"
-    assert signature_checker._is_valid_signature_now(consumer, job_id, signature), (
-        "settlement: wrong signature"
-    )
-
-
-@view
-@internal
 def _job_id(job: Types.Job) -> bytes32:
-    return eip712_domain_separator._hash_typed_data_v4(keccak256(abi_encode(JOB_TYPE_HASH, job)))
+    return eip712_domain_separator._hash_typed_data_v4(jobs.struct_hash(job))
 
 
 @view
@@ -492,14 +468,3 @@ def _batch_id(provider: address, root: bytes32, count: uint256, nonce: uint256) 
     @dev Content only: after a reorganisation the same batch has the same id.
     """
     return keccak256(abi_encode(chain.id, self, provider, root, count, nonce))
-
-
-@pure
-@internal
-def _price(job: Types.Job, output_tokens: uint32) -> uint256:
-    """
-    @dev Two products of 32 by 64 bits: no overflow. Rounded up to one unit.
-    """
-    micro: uint256 = convert(job.prompt_tokens, uint256) * convert(job.price_input, uint256)
-    micro += convert(output_tokens, uint256) * convert(job.price_output, uint256)
-    return (micro + TOKENS_PER_PRICE - 1) // TOKENS_PER_PRICE

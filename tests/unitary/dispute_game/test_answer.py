@@ -154,4 +154,4 @@ def test_revert_altered_ending(game: ToyGame, ending: tuple[int, list[int]]) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 8, 15, 17, 32, 64])
 def test_revert_wrong_number_of_children(game: ToyGame, count: int) -> None:
-    unanswerable(game, "dispute_game: wrong node count", children=[bytes(32)] * count)
+    unanswerable(game, "dispute_game: malformed row", children=[bytes(32)] * count)

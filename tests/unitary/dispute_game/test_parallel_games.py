@@ -62,10 +62,10 @@ def test_moves_are_no_proof_in_another_game(market: Market, claim: Claim) -> Non
     """Nodes of one trace cannot be spliced into a game over another."""
     game = open_game(market, claim).answer()
     other = open_game(market, claim, ToyTrace(4, {LIE: 1}), challenger=market.stranger).answer()
-    game.refuses("dispute_game: node was not shown", "pick_node", *other.pick_arguments(0))
+    game.refuses("dispute_game: wrong opening", "pick_node", *other.pick_arguments(0))
     for each in (game, other):
         each.advance((1, 0, 0))
-    game.refuses("dispute_game: not below the node", "reveal_nodes", *other.reveal_arguments())
+    game.refuses("dispute_game: wrong opening", "reveal_nodes", *other.reveal_arguments())
 
 
 def test_many_false_challenges_feed_the_provider(market: Market, claim: Claim) -> None:

@@ -28,4 +28,4 @@ def test_revert_other_partials(game: ToyGame) -> None:
     """What a challenger said about some partials counts for no others."""
     game.play(PLACE, until=PICK_CHUNK)
     node = game.node_of((1, 3, 36, [10, 13, 13]))
-    game.refuses("dispute_game: other partials", "pick_chunk", 0, node)
+    game.refuses("dispute_game: wrong opening", "pick_chunk", 0, node)

@@ -42,4 +42,4 @@ def test_revert_altered_tile(game: ToyGame) -> None:
     game.play((1, 2, 600), until=PICK_ELEMENT)
     (data,) = game.tile_arguments()
     for other in (bytes([data[0] ^ 1]) + data[1:], data[:-4], b""):
-        game.refuses("dispute_game: wrong tile", "pick_element", 3, other)
+        game.refuses("dispute_game: wrong opening", "pick_element", 3, other)

@@ -73,13 +73,13 @@ def test_revert_beyond_the_nodes_shown(game: ToyGame, child: int) -> None:
 def test_revert_node_for_another_place(game: ToyGame) -> None:
     game.answer()
     _, node, path = game.pick_arguments(5)
-    game.refuses("dispute_game: node was not shown", "pick_node", 4, node, path)
+    game.refuses("dispute_game: wrong opening", "pick_node", 4, node, path)
 
 
 def test_revert_node_that_was_not_shown(game: ToyGame) -> None:
     game.answer()
     child, _, path = game.pick_arguments(5)
-    game.refuses("dispute_game: node was not shown", "pick_node", child, b"\x42" * 32, path)
+    game.refuses("dispute_game: wrong opening", "pick_node", child, b"\x42" * 32, path)
 
 
 def test_revert_path_cut_short_or_extended(game: ToyGame) -> None:

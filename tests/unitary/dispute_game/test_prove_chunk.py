@@ -51,7 +51,7 @@ def test_revert_other_partials(game: ToyGame) -> None:
     terms, step, element, openings = game.proof_arguments(3, revealed=True)
     for partials in ([10, 13, 13], [], [11, 12]):
         arguments = (terms, step, (*element[:3], partials), openings)
-        game.refuses("dispute_game: wrong element", "prove_chunk", *arguments)
+        game.refuses("dispute_game: wrong opening", "prove_chunk", *arguments)
 
 
 def test_revert_malformed_opening(game: ToyGame) -> None:

@@ -77,7 +77,7 @@ def test_revert_other_element(game: ToyGame, field: int) -> None:
     altered = [*element]
     altered[field] += 1
     arguments = (terms, step, tuple(altered), openings, EMPTY_TOKEN.abi())
-    game.refuses("dispute_game: wrong element", "prove_element", *arguments)
+    game.refuses("dispute_game: wrong opening", "prove_element", *arguments)
 
 
 def test_revert_other_step(game: ToyGame) -> None:

@@ -36,17 +36,17 @@ def test_revert_altered_node(game: ToyGame, position: int) -> None:
     game.play((45, 0, 0), until=REVEAL_NODES)
     (children,) = game.reveal_arguments()
     children[position] = b"\x42" * 32
-    game.refuses("dispute_game: not below the node", "reveal_nodes", children)
+    game.refuses("dispute_game: wrong opening", "reveal_nodes", children)
 
 
 def test_revert_other_level(game: ToyGame) -> None:
     """Nodes of a level above or below hash to the same node, but are not what is asked."""
     game.play((45, 0, 0), until=REVEAL_NODES)
     for children in (game.trace.steps_tree.nodes(6, 20, 4), [game.record.node], []):
-        game.refuses("dispute_game: wrong node count", "reveal_nodes", children)
+        game.refuses("dispute_game: malformed row", "reveal_nodes", children)
 
 
 def test_revert_nodes_of_another_node(game: ToyGame) -> None:
     game.play((45, 0, 0), until=REVEAL_NODES)
     children = game.trace.steps_tree.nodes(7, 32, 8)
-    game.refuses("dispute_game: not below the node", "reveal_nodes", children)
+    game.refuses("dispute_game: wrong opening", "reveal_nodes", children)

@@ -59,4 +59,4 @@ def test_revert_other_value(game: ToyGame) -> None:
     game.play(PLACE, until=PROVE_ELEMENT)
     terms, step, _, openings = game.proof_arguments(3)
     arguments = (terms, step, (1, 3, 37, [11, 12, 14]), openings)
-    game.refuses("dispute_game: wrong element", "reveal_partials", *arguments)
+    game.refuses("dispute_game: wrong opening", "reveal_partials", *arguments)

@@ -75,7 +75,7 @@ def test_revert_other_output(game: ToyGame) -> None:
     game.play((1, 0, 0), until=REVEAL_STEP)
     terms, step, path, children = game.step_arguments()
     children[3] = b"\x42" * 32
-    game.refuses("dispute_game: other output", "reveal_step", terms, step, path, children)
+    game.refuses("dispute_game: wrong opening", "reveal_step", terms, step, path, children)
 
 
 def test_revert_wrong_node_count(game: ToyGame) -> None:
@@ -83,7 +83,7 @@ def test_revert_wrong_node_count(game: ToyGame) -> None:
     terms, step, path, children = game.step_arguments()
     for other in (children[:4], [], children * 2):
         arguments = (terms, step, path, other)
-        game.refuses("dispute_game: wrong node count", "reveal_step", *arguments)
+        game.refuses("dispute_game: malformed row", "reveal_step", *arguments)
 
 
 def test_revert_altered_pass(game: ToyGame) -> None:
@@ -105,4 +105,4 @@ def test_revert_output_of_another_shape(market: Market, game: ToyGame) -> None:
     trace = Misshapen(4, {(1, 0, 0): 0})
     other = open_game(market, game.claim, trace, challenger=market.stranger)
     other.play((1, 0, 0), until=REVEAL_STEP)
-    other.refuses("dispute_game: other output", "reveal_step", *other.step_arguments())
+    other.refuses("dispute_game: wrong opening", "reveal_step", *other.step_arguments())

@@ -24,7 +24,7 @@ def test_revert_altered_tile(game: ToyGame) -> None:
     game.play((1, 2, 0), until=REVEAL_TILE)
     (data,) = game.tile_arguments()
     altered = bytes([data[0] ^ 1]) + data[1:]
-    game.refuses("dispute_game: wrong tile", "reveal_tile", altered)
+    game.refuses("dispute_game: wrong opening", "reveal_tile", altered)
 
 
 def test_revert_wrong_length(game: ToyGame) -> None:

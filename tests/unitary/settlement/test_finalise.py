@@ -262,13 +262,19 @@ def test_revert_wrong_signer(market: Market) -> None:
     refuses(market, due(market, signer=STRANGER_KEY), "wrong signature")
 
 
-@pytest.mark.parametrize("length", [0, 64, 65])
-def test_revert_malformed_signature(market: Market, claim: Claim, length: int) -> None:
+@pytest.mark.parametrize(
+    "signature", [b"", b"\x01" * 63, b"\x01" * 64, b"\x01" * 64 + b"\x1b"], ids=len
+)
+def test_revert_malformed_signature(market: Market, claim: Claim, signature: bytes) -> None:
     market.after_window()
-    arguments = (*claim.finalisation()[:4], claim.signature[:length][:-1] + b"\x1b" * (length > 0))
-    if length == 65:
-        arguments = (*claim.finalisation()[:4], b"\x01" * 64 + b"\x1b")
+    arguments = (*claim.finalisation()[:4], signature)
     refuses(market, claim, "wrong signature", *arguments)
+
+
+def test_revert_impossible_signature(market: Market, claim: Claim) -> None:
+    market.after_window()
+    with reverts("ecdsa: invalid signature"):
+        market.settlement.finalise(claim.batch_id, *claim.finalisation()[:4], bytes(65))
 
 
 def test_revert_nobody_signs_for_the_zero_address(market: Market) -> None:
