@@ -103,8 +103,9 @@ def test_revert_after_the_window(market: Market, claim: Claim) -> None:
     refuses(market, claim, "settlement: window is over", claim.opening())
 
 
-@pytest.mark.parametrize("index", [0, 2, 3, 4, 2**32, 2**256 - 1])
+@pytest.mark.parametrize("index", [0, 2, 3, 5, 1 + 2**32, 1 + 2**255, 2**256 - 1])
 def test_revert_proof_for_another_place(market: Market, claim: Claim, index: int) -> None:
+    """Also beyond the batch, where the path of claim 1 leads to the same root."""
     arguments = (claim.batch_id, index, *claim.opening()[2:])
     refuses(market, claim, "settlement: receipt not in the batch", arguments)
 

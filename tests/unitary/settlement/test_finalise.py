@@ -169,7 +169,7 @@ def test_revert_job_paid_in_another_claim(market: Market) -> None:
     assert market.providers.locked(market.provider) == 0
 
 
-@pytest.mark.parametrize("index", [0, 2, 3, 2**256 - 1])
+@pytest.mark.parametrize("index", [0, 2, 3, 5, 1 + 2**32, 1 + 2**255, 2**256 - 1])
 def test_revert_proof_for_another_place(market: Market, claim: Claim, index: int) -> None:
     market.after_window()
     arguments = (index, *claim.finalisation()[1:])
