@@ -22,6 +22,7 @@ from assay.core.errors import AssayError, EnvironmentMissing
 if TYPE_CHECKING:
     import uvicorn
 
+BACKLOG = 2048
 DRAIN_SECONDS = 20.0
 BACKOFF_LIMIT_SECONDS = 30.0
 
@@ -169,6 +170,7 @@ def _bind(endpoint: HttpEndpoint) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((endpoint.host, endpoint.port))
+        listener.listen(BACKLOG)  # from here on a client waits instead of being refused
     except OSError as error:
         listener.close()
         raise EnvironmentMissing(

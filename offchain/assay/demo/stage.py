@@ -44,11 +44,13 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="assay-demo-"))
         self.anvil: Anvil | None = None
         self._processes: list[ManagedProcess] = []
-        self._handlers = {number: signal.getsignal(number) for number in _ENDING}
+        self._handlers = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGINT)}
 
     def __enter__(self) -> Stage:
         for number in _ENDING:
             signal.signal(number, _unwind)
+        # Also where the shell that started us in the background ignores Ctrl-C for its children.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         atexit.register(self.stop)
         return self
 
