@@ -51,7 +51,8 @@ class Run:
             time.sleep(0.05)
 
     def narration(self) -> str:
-        return self.err.read_text() + self.out.read_text()
+        # Read while it is written: the last character may be half there.
+        return "".join(file.read_text(errors="replace") for file in (self.err, self.out))
 
     def alive(self) -> list[str]:
         """Command lines of all its processes that still run."""

@@ -73,16 +73,16 @@ class Running:
 
     def events(self) -> list[dict[str, Any]]:
         """Everything that it logged, over all starts."""
-        lines = [line for log in self._logs for line in log.read_text().splitlines()]
+        lines = [line for log in self._logs for line in _whole_lines(log)]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def names(self) -> list[str]:
         """Names of the events since the last start."""
-        lines = self._logs[-1].read_text().splitlines()
+        lines = _whole_lines(self._logs[-1])
         return [json.loads(line)["event"] for line in lines if line.startswith("{")]
 
     def text(self) -> str:
-        return "".join(log.read_text() for log in self._logs)
+        return "".join(log.read_text(errors="replace") for log in self._logs)
 
     def _answers(self) -> bool:
         try:
@@ -115,3 +115,8 @@ def wait_for(probe: Callable[[], T | None], seconds: float, what: str) -> T:
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
         time.sleep(0.1)
     return found
+
+
+def _whole_lines(log: Path) -> list[str]:
+    """A log's lines without the one that may be half written."""
+    return log.read_text(errors="replace").split("\n")[:-1]

@@ -96,7 +96,7 @@ def probe(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         )
     try:
         deadline = time.monotonic() + 20
-        while '"url"' not in log.read_text():
+        while '"url": "' not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
         yield process, log.read_text().split('"url": "')[1].split('"')[0]
