@@ -31,6 +31,14 @@ def unanswerable(game: ToyGame, reason: str, **changes: Any) -> None:
     game.refuses(reason, "answer", *(arguments | changes).values())
 
 
+def answered(game: ToyGame, token_index: int) -> None:
+    """The answer is taken: it is the challenger's turn, over the right pass."""
+    game.answer()
+    assert game.record.phase == PICK_NODE
+    assert game.record.token_index == token_index
+    assert game.record.trace_root == game.trace.root
+
+
 def test_default_behavior(market: Market, game: ToyGame) -> None:
     game.answer()
     answered = event(market.game, "Answered")
@@ -47,20 +55,21 @@ def test_default_behavior(market: Market, game: ToyGame) -> None:
 
 @pytest.mark.parametrize("token_index", [0, 1, 4])
 def test_any_token(market: Market, token_index: int) -> None:
-    game_about(market, token_index).answer()
+    answered(game_about(market, token_index), token_index)
 
 
 @pytest.mark.parametrize("tokens", [(EOS,), (3,), (3, 4, 5, 6, 7, 8, 9, 10), (3, 48)])
 def test_any_proper_ending(market: Market, tokens: tuple[int, ...]) -> None:
     """An end token, or all the tokens that the job asks for."""
     limit = 8 if tokens[-1] >= 48 else len(tokens)
-    game_about(market, len(tokens) - 1, tokens=tokens, max_output_tokens=limit).answer()
+    index = len(tokens) - 1
+    answered(game_about(market, index, tokens=tokens, max_output_tokens=limit), index)
 
 
 def test_context_bounds_the_output(market: Market) -> None:
     """3 prompt tokens leave room for 29; an output that fills it needs no end token."""
     tokens = (7,) * 29
-    game_about(market, 28, tokens=tokens, max_output_tokens=100).answer()
+    answered(game_about(market, 28, tokens=tokens, max_output_tokens=100), 28)
 
 
 def test_revert_output_beyond_the_context(market: Market) -> None:
