@@ -34,11 +34,16 @@ KNOWN = ("already known", "already imported", "known transaction")
 
 @dataclass(frozen=True)
 class SendPolicy:
-    """Limits of a sender: seconds, wei per gas, and the margin over the gas estimate."""
+    """Limits of a sender: seconds, wei per gas, and the margin over the gas estimate.
+
+    `index_seconds` is how long a node may count a nonce as used before it shows the receipt:
+    state, receipts and replicas of one node do not change at the same instant.
+    """
 
     receipt_timeout_seconds: float = 120.0
     replace_after_seconds: float = 20.0
     poll_seconds: float = 0.1
+    index_seconds: float = 15.0
     max_fee: int = 500 * GWEI
     gas_margin_percent: int = 20
 
@@ -73,6 +78,8 @@ class Pending:
     fields: dict[str, Any]
     fees: Fees
     hashes: list[str] = field(default_factory=list)
+    used_since: float | None = None
+    """When the node first counted the nonce as used without showing one of our receipts."""
 
     @property
     def nonce(self) -> int:
@@ -210,7 +217,12 @@ class Sender:
                 return self.web3.eth.get_transaction_receipt(cast(Any, transaction))
             except TransactionNotFound:
                 continue
-        if used > pending.nonce:
+        if used <= pending.nonce:
+            pending.used_since = None
+            return None
+        if pending.used_since is None:
+            pending.used_since = self._clock()
+        if self._clock() >= pending.used_since + self.policy.index_seconds:
             raise ChainError(
                 f"{pending.call}: nonce {pending.nonce} of {self.address} was used by another "
                 "transaction; another process uses the same keystore: give each its own"

@@ -56,7 +56,12 @@ def web3(anvil: Anvil) -> Iterator[Web3]:
 
 @pytest.fixture
 def policy() -> SendPolicy:
-    return SendPolicy(receipt_timeout_seconds=10, replace_after_seconds=0.3, poll_seconds=0.02)
+    return SendPolicy(
+        receipt_timeout_seconds=10,
+        replace_after_seconds=0.3,
+        poll_seconds=0.02,
+        index_seconds=1,
+    )
 
 
 @pytest.fixture

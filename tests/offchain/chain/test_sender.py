@@ -9,8 +9,11 @@ from dataclasses import replace
 
 import pytest
 from eth_account import Account
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import TransactionNotFound
+from web3.types import TxReceipt
 
 from assay.chain.anvil import Anvil, dev_account, free_port
 from assay.chain.fees import GWEI, Fees
@@ -166,6 +169,25 @@ def test_nonce_taken_by_another_process(
     anvil.rpc("evm_mine")
     with pytest.raises(ChainError, match=r"used by another transaction"):
         sender.wait(mine)
+
+
+def test_receipt_that_trails_the_nonce_is_waited_for(
+    sender: Sender, probe: Contract, web3: Web3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node may count a nonce as used some time before it shows the receipt."""
+    real, hidden = web3.eth.get_transaction_receipt, 5
+
+    def late(transaction: HexBytes) -> TxReceipt:
+        nonlocal hidden
+        hidden -= 1
+        if hidden >= 0:
+            raise TransactionNotFound(f"no receipt of {transaction!r} yet")
+        return real(transaction)
+
+    monkeypatch.setattr(web3.eth, "get_transaction_receipt", late)
+    sender.call("Probe.add", probe.functions.add(9))
+    assert hidden < 0
+    assert probe.functions.total().call() == 9
 
 
 def test_poor_account_is_told_so(web3: Web3, probe: Contract, policy: SendPolicy) -> None:
