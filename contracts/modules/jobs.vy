@@ -40,11 +40,22 @@ def struct_hash(job: Types.Job) -> bytes32:
 @pure
 def price(job: Types.Job, output_tokens: uint32) -> uint256:
     """
+    @notice What the job costs at the prices that the consumer signed.
+    """
+    return self.price_at(job, output_tokens, job.price_input, job.price_output)
+
+
+@internal
+@pure
+def price_at(
+    job: Types.Job, output_tokens: uint32, price_input: uint64, price_output: uint64
+) -> uint256:
+    """
     @notice In payment-token units, rounded up to one.
     @dev Two products of 32 by 64 bits: no overflow.
     """
-    micro: uint256 = convert(job.prompt_tokens, uint256) * convert(job.price_input, uint256)
-    micro += convert(output_tokens, uint256) * convert(job.price_output, uint256)
+    micro: uint256 = convert(job.prompt_tokens, uint256) * convert(price_input, uint256)
+    micro += convert(output_tokens, uint256) * convert(price_output, uint256)
     return (micro + TOKENS_PER_PRICE - 1) // TOKENS_PER_PRICE
 
 

@@ -12,8 +12,12 @@
         its verifier for ever. New opcodes come as a new spec version.
         Claims are payable only for models registered before their batch: a challenger must
         be able to find the header, which the event carries.
+        A model may have a reference price: the most that daily credit pays for its tokens, so
+        that no credit turns into emission by one overpriced token. Without one a model is paid
+        in dollars only.
 @custom:kill Nothing stops the registry. The owner can only add verifiers for new spec
-             versions, which no registered model uses, and can renounce even that.
+             versions, which no registered model uses, and set reference prices, which bound
+             what credit pays, not what dollars pay; it can renounce even that.
 """
 
 from snekmate.auth import ownable
@@ -25,7 +29,7 @@ from ..modules import claims
 implements: IModelRegistry
 initializes: ownable
 
-# Owner: adds verifiers of new spec versions, nothing else.
+# Owner: adds verifiers of new spec versions, sets reference prices, nothing else.
 exports: (ownable.owner, ownable.transfer_ownership, ownable.renounce_ownership)
 
 
@@ -37,6 +41,15 @@ exports: (ownable.owner, ownable.transfer_ownership, ownable.renounce_ownership)
 # beyond, a provider could not defend a right claim.
 MAX_CONTEXT: constant(uint32) = 256 * 512
 
+# $1,000 per million tokens.
+MAX_REFERENCE_PRICE: constant(uint64) = 10**9
+
+
+# What credit pays at most, micro-USD per million tokens.
+struct ReferencePrice:
+    input: uint64
+    output: uint64
+
 
 # ------------------------------------------------------------------
 #                              STORAGE
@@ -46,6 +59,9 @@ verifier_of_spec: public(HashMap[uint32, address])
 verifier_of: public(HashMap[bytes32, address])
 registered_at: public(HashMap[bytes32, uint256])
 
+# By model root; zero for a model without one.
+reference_prices: HashMap[bytes32, ReferencePrice]
+
 
 # ------------------------------------------------------------------
 #                            CONSTRUCTOR
@@ -53,12 +69,15 @@ registered_at: public(HashMap[bytes32, uint256])
 
 
 @deploy
-def __init__(spec_version: uint32, verifier: address):
+def __init__(spec_version: uint32, verifier: address, owner_: address):
     """
     @param spec_version The first spec version.
     @param verifier Its step verifier.
+    @param owner_ Who adds verifiers and sets reference prices.
     """
+    assert owner_ != empty(address), "model_registry: no owner"
     ownable.__init__()
+    ownable._transfer_ownership(owner_)
     self._add_verifier(spec_version, verifier)
 
 
@@ -103,6 +122,45 @@ def _check(model: Types.Model):
     assert model.gumbel_table < model.n_tables, "model_registry: no such table"
     for token: uint32 in model.eos_tokens:
         assert token < model.vocab_size, "model_registry: end token outside the vocabulary"
+
+
+# ------------------------------------------------------------------
+#                         REFERENCE PRICES
+# ------------------------------------------------------------------
+
+
+@external
+def set_reference_price(model_root: bytes32, price_input: uint64, price_output: uint64):
+    """
+    @notice Owner: most that daily credit pays for a registered model's tokens, micro-USD per
+            million. Zero for both: the model is paid in dollars only.
+    @dev SAFETY: holds for claims that are paid from now on, posted before or not: providers
+         rely on the owner's delay.
+    """
+    ownable._check_owner()
+    self._set_reference_price(model_root, price_input, price_output)
+
+
+@view
+@external
+def reference_price(model_root: bytes32) -> (uint64, uint64):
+    """
+    @notice For a million input and output tokens, micro-USD; (0, 0) for none.
+    """
+    price: ReferencePrice = self.reference_prices[model_root]
+    return price.input, price.output
+
+
+@internal
+def _set_reference_price(model_root: bytes32, price_input: uint64, price_output: uint64):
+    assert self.registered_at[model_root] > 0, "model_registry: unknown model"
+    assert max(price_input, price_output) <= MAX_REFERENCE_PRICE, (
+        "model_registry: reference price too large"
+    )
+    self.reference_prices[model_root] = ReferencePrice(input=price_input, output=price_output)
+    log IModelRegistry.ReferencePriceSet(
+        model_root=model_root, price_input=price_input, price_output=price_output
+    )
 
 
 # ------------------------------------------------------------------

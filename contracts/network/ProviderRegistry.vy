@@ -182,8 +182,7 @@ def ticket(provider: address, ticket_id: uint256) -> (uint256, uint256):
     """
     @notice Amount and first second of withdrawal; (0, 0) for none.
     """
-    ticket: tickets.Ticket = tickets.tickets[provider][ticket_id]
-    return ticket.amount, ticket.ready_at
+    return tickets._ticket(provider, ticket_id)
 
 
 @view

@@ -101,7 +101,7 @@ def __init__(
     """
     @param models_ ModelRegistry.
     @param providers_ ProviderRegistry.
-    @param payment_ An IPayment, such as Escrow.
+    @param payment_ An IPayment: CreditLedger.
     @param window_seconds_ How long after its batch a claim can be challenged: 10 s to 30 days.
     @param slash_per_claim_ Bond-token units that a convicted claim costs: up to 2**128.
     @param reward_bps_ Share of the slash that goes to the opener: 1 to 5,000 bps.
@@ -410,7 +410,12 @@ def _finalise(batch_id: bytes32, claim: ISettlement.Finalisation) -> uint256:
     self.paid[receipt.job_id] = True
     claim_id: bytes32 = self._end(batch_id, claim.index, batch, FINALISED)
     paid: uint256 = extcall IPayment(payment).pay(
-        receipt.job_id, job.consumer, job.provider, receipt.price
+        receipt.job_id,
+        job.consumer,
+        job.provider,
+        receipt.price,
+        self._credit_cap(job, receipt.output_tokens),
+        batch.posted_at,
     )
     log ISettlement.ClaimFinalised(
         claim_id=claim_id,
@@ -453,6 +458,18 @@ def _check_model(model_root: bytes32, posted_at: uint256):
     assert registered_at > 0 and registered_at <= posted_at, (
         "settlement: model was not registered"
     )
+
+
+@view
+@internal
+def _credit_cap(job: Types.Job, output_tokens: uint32) -> uint256:
+    """
+    @notice What the same tokens cost at the model's reference price: most that credit pays.
+    """
+    price_input: uint64 = 0
+    price_output: uint64 = 0
+    price_input, price_output = staticcall IModelRegistry(models).reference_price(job.model_root)
+    return jobs.price_at(job, output_tokens, price_input, price_output)
 
 
 @view

@@ -1,19 +1,17 @@
-"""All contracts of a network on titanoboa, and claims to post there.
+"""All contracts of a network on titanoboa, the economy included, and claims to post there.
 
 The verifier is the toy one: what the suites here prove about money and moves does not depend on
-arithmetic.
+arithmetic. Bonds are ASSAY from the genesis supply, payments test dollars; the toy model has no
+reference price, so its claims are paid in dollars unless a test sets one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boa
-from boa import BoaError
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
@@ -30,12 +28,22 @@ from assay.core.hashes import (
 from assay.core.merkle import MerkleTree
 from assay.core.tokens import TokenList
 from assay.core.types import Job, Model, Receipt, Step
+from tests.support.economy import (
+    FEE_BPS,
+    WITHDRAWAL_DELAY,
+    Economy,
+    deploy_economy_parts,
+    link_economy,
+)
+from tests.support.evm import deployer, event, reverts
+
+__all__ = ["deployer", "event", "reverts"]  # to the suites about claims, all from one place
 
 ETHER = 10**18
 WINDOW = 1000
 CLOCK = 600
 EXTENSION = 60
-DELAY = 100_000
+DELAY = WITHDRAWAL_DELAY
 SLASH = 1000 * ETHER
 REWARD_BPS = 4_000
 BOND = 50 * ETHER
@@ -82,27 +90,6 @@ def toy_model(**changes: Any) -> Model:
     return replace(model, **changes)
 
 
-@contextmanager
-def reverts(reason: str) -> Iterator[None]:
-    """The call reverts with exactly this reason, from whichever contract it comes."""
-    try:
-        yield
-    except BoaError as error:
-        data = bytes(error.call_trace.output) if hasattr(error, "call_trace") else b""
-        assert data, error
-        found = data[68 : 68 + int.from_bytes(data[36:68], "big")].decode()
-        assert found == reason, f"reverted with {found!r}, expected {reason!r}"
-    else:
-        raise AssertionError(f"did not revert; expected {reason!r}")
-
-
-def event(contract: Any, name: str) -> Any:
-    """The only event of this name that the contract's last call logged, wherever."""
-    found = [log for log in contract.get_logs() if type(log).__name__ == name]
-    assert len(found) == 1, f"{len(found)} events {name}"
-    return found[0]
-
-
 @dataclass(repr=False)
 class Claim:
     """One receipt with all that proves it; `batch_id` and `proof` once posted."""
@@ -130,21 +117,32 @@ class Claim:
 
 @dataclass(repr=False)
 class Market:
-    """Every contract, deployed and wired, and an account per role."""
+    """Every contract, deployed and wired, and an account per role.
 
-    deployer: str
+    Contracts by the economy's names, and `verifier`, `models`, `providers`, `settlement`, `game`;
+    `bond_token` and `payment_token` for what claims need of the economy.
+    """
+
+    economy: Economy
     provider: str
     challenger: str
     stranger: str
     signer: LocalAccount
-    contracts: dict[str, Any] = field(default_factory=dict)
     jobs: int = 0
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__dict__["contracts"][name]
+            return self.__dict__["economy"].contracts[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    @property
+    def deployer(self) -> str:
+        return self.economy.deployer
+
+    @property
+    def owner(self) -> str:
+        return self.economy.owner
 
     @property
     def consumer(self) -> str:
@@ -156,20 +154,18 @@ class Market:
 
     def fund_provider(self, amount: int, provider: str | None = None) -> None:
         provider = provider or self.provider
-        self.bond_token.mint(provider, amount, sender=self.deployer)
+        self.economy.give(provider, assay=amount)
         self.bond_token.approve(self.providers.address, amount, sender=provider)
         self.providers.bond(amount, sender=provider)
 
     def fund_challenger(self, challenger: str | None = None, amount: int = BOND) -> str:
         challenger = challenger or self.challenger
-        self.bond_token.mint(challenger, amount, sender=self.deployer)
+        self.economy.give(challenger, assay=amount)
         self.bond_token.approve(self.game.address, amount, sender=challenger)
         return challenger
 
     def fund_consumer(self, amount: int) -> None:
-        self.payment_token.mint(self.consumer, amount, sender=self.deployer)
-        self.payment_token.approve(self.escrow.address, amount, sender=self.consumer)
-        self.escrow.deposit(amount, sender=self.consumer)
+        self.economy.deposit(self.consumer, amount)
 
     def job(self, prompt: TokenList, **changes: Any) -> Job:
         self.jobs += 1
@@ -231,38 +227,38 @@ class Market:
         boa.env.time_travel(seconds=WINDOW + 1)
 
 
-@cache
-def deployer(source: str) -> Any:
-    """A contract's compiled code, ready to deploy: `deployer("network/Escrow")(token, delay)`."""
-    return boa.load_partial(f"contracts/{source}.vy")
+def earned(paid: int) -> int:
+    """What a provider earns of dollars paid: less the fee, rounded up."""
+    return paid - -(-paid * FEE_BPS // 10_000)
 
 
 def deploy_market() -> Market:
     """Deploy and wire everything; register the toy model; fund nobody."""
     role = boa.env.generate_address
     market = Market(
-        role("deployer"),
+        Economy(role("deployer"), role("owner"), role("treasury")),
         role("provider"),
         role("challenger"),
         role("stranger"),
         Account.from_key(keccak(b"consumer")),
     )
     with boa.env.prank(market.deployer):
-        deploy_parts(market.contracts)
-        wire(market.contracts)
+        deploy_parts(market.economy)
+        wire(market.economy.contracts)
     market.models.register(toy_model().abi())
     return market
 
 
-def deploy_parts(parts: dict[str, Any]) -> None:
-    """Deploy all contracts, unwired, from the account that is pranked."""
-    parts["bond_token"] = deployer("mocks/TestToken")("Test bond", "tBOND")
-    parts["payment_token"] = deployer("mocks/TestUSD")()
+def deploy_parts(economy: Economy) -> None:
+    """Deploy all contracts from the account that is pranked; the settlement's links are left."""
+    parts = economy.contracts
+    deploy_economy_parts(parts, economy.owner, economy.treasury)
+    link_economy(parts)
+    parts["bond_token"], parts["payment_token"] = parts["token"], parts["usdc"]
     parts["verifier"] = deployer("mocks/ToyVerifier")()
-    parts["models"] = deployer("network/ModelRegistry")(1, parts["verifier"])
+    parts["models"] = deployer("network/ModelRegistry")(1, parts["verifier"], economy.owner)
     parts["providers"] = deployer("network/ProviderRegistry")(parts["bond_token"], DELAY)
-    parts["escrow"] = deployer("network/Escrow")(parts["payment_token"], DELAY)
-    links = (parts["models"], parts["providers"], parts["escrow"])
+    links = (parts["models"], parts["providers"], parts["ledger"])
     parts["settlement"] = deployer("network/Settlement")(*links, WINDOW, SLASH, REWARD_BPS)
     links = (parts["settlement"], parts["bond_token"])
     parts["game"] = deployer("disputes/DisputeGame")(*links, BOND, CLOCK, EXTENSION)
@@ -270,5 +266,5 @@ def deploy_parts(parts: dict[str, Any]) -> None:
 
 def wire(parts: dict[str, Any]) -> None:
     parts["providers"].set_settlement(parts["settlement"])
-    parts["escrow"].set_settlement(parts["settlement"])
+    parts["ledger"].set_settlement(parts["settlement"])
     parts["settlement"].set_game(parts["game"])

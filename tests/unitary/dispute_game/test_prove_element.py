@@ -38,7 +38,7 @@ def test_default_behavior(market: Market, game: ToyGame) -> None:
 @pytest.mark.parametrize("lie", [1, -1])
 def test_conviction_by_a_single_unit(market: Market, game: ToyGame, lie: int) -> None:
     claim = game.claim
-    supply = market.bond_token.totalSupply() + BOND
+    supply = market.bond_token.totalSupply()
     other = open_game(market, claim, ToyTrace(4, {PLACE: lie}), challenger=market.stranger)
     other.play(PLACE, until=PROVE_ELEMENT)
     other.advance(PLACE)

@@ -8,7 +8,7 @@ from tests.support.market import NO_CODE, Market, event, reverts, toy_model
 
 
 def test_default_behavior(market: Market) -> None:
-    market.models.add_verifier(2, market.verifier, sender=market.deployer)
+    market.models.add_verifier(2, market.verifier, sender=market.owner)
     added = event(market.models, "VerifierAdded")
     assert (added.spec_version, added.verifier) == (2, market.verifier.address)
     assert market.models.verifier_of_spec(2) == market.verifier.address
@@ -17,9 +17,9 @@ def test_default_behavior(market: Market) -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_revert_has_its_verifier(market: Market, version: int) -> None:
-    market.models.add_verifier(2, market.verifier, sender=market.deployer)
+    market.models.add_verifier(2, market.verifier, sender=market.owner)
     with reverts("model_registry: spec version has its verifier"):
-        market.models.add_verifier(version, market.bond_token, sender=market.deployer)
+        market.models.add_verifier(version, market.bond_token, sender=market.owner)
     assert market.models.verifier_of_spec(version) == market.verifier.address
 
 
@@ -29,11 +29,11 @@ def test_revert_not_the_owner(market: Market) -> None:
 
 
 def test_revert_renounced(market: Market) -> None:
-    market.models.renounce_ownership(sender=market.deployer)
+    market.models.renounce_ownership(sender=market.owner)
     with reverts("ownable: caller is not the owner"):
-        market.models.add_verifier(2, market.verifier, sender=market.deployer)
+        market.models.add_verifier(2, market.verifier, sender=market.owner)
 
 
 def test_revert_not_a_contract(market: Market) -> None:
     with reverts("model_registry: verifier is not a contract"):
-        market.models.add_verifier(2, NO_CODE, sender=market.deployer)
+        market.models.add_verifier(2, NO_CODE, sender=market.owner)

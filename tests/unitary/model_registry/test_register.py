@@ -28,7 +28,7 @@ def test_default_behavior(market: Market) -> None:
 
 def test_keeps_its_verifier(market: Market) -> None:
     """A verifier for another spec version changes nothing for models there are."""
-    market.models.add_verifier(2, market.bond_token, sender=market.deployer)
+    market.models.add_verifier(2, market.bond_token, sender=market.owner)
     root = model_root(toy_model())
     assert market.models.verifier_of(root) == market.verifier.address
 

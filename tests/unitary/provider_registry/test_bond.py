@@ -7,7 +7,7 @@ from tests.support.market import SLASH, Market, event, reverts
 
 def test_default_behavior(market: Market) -> None:
     held = market.bond_token.balanceOf(market.providers.address)
-    market.bond_token.mint(market.stranger, 7, sender=market.deployer)
+    market.economy.give(market.stranger, assay=7)
     market.bond_token.approve(market.providers.address, 7, sender=market.stranger)
     market.providers.bond(7, sender=market.stranger)
     bonded = event(market.providers, "Bonded")
@@ -17,7 +17,7 @@ def test_default_behavior(market: Market) -> None:
 
 
 def test_for_another(market: Market) -> None:
-    market.bond_token.mint(market.stranger, 7, sender=market.deployer)
+    market.economy.give(market.stranger, assay=7)
     market.bond_token.approve(market.providers.address, 7, sender=market.stranger)
     market.providers.bond_for(market.provider, 7, sender=market.stranger)
     assert event(market.providers, "Bonded").payer == market.stranger

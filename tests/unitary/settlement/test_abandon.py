@@ -16,7 +16,7 @@ def test_default_behavior(market: Market, claim: Claim) -> None:
     assert abandoned.index == 1
     assert market.settlement.status(claim.claim_id) == ABANDONED
     assert market.providers.locked(market.provider) == 2 * SLASH
-    assert market.escrow.balance_of(market.consumer) == 1_000_000
+    assert market.ledger.balance_of(market.consumer) == 1_000_000
 
 
 def test_revert_early(market: Market, claim: Claim) -> None:

@@ -11,7 +11,16 @@ from eth_account import Account
 
 from assay.core.hashes import keccak, model_root
 from assay.core.types import Job
-from tests.support.market import SLASH, WINDOW, Claim, Market, event, reverts, toy_model
+from tests.support.market import (
+    SLASH,
+    WINDOW,
+    Claim,
+    Market,
+    earned,
+    event,
+    reverts,
+    toy_model,
+)
 from tests.support.toy_game import ToyTrace, convict, open_game
 
 STRANGER_KEY = Account.from_key(keccak(b"stranger"))
@@ -42,11 +51,11 @@ def due(market: Market, **claim: Any) -> Claim:
 
 
 def refuses(market: Market, claim: Claim, reason: str, *arguments: Any) -> None:
-    balance = market.escrow.balance_of(market.consumer)
+    balance = market.ledger.balance_of(market.consumer)
     with reverts(f"settlement: {reason}"):
         market.settlement.finalise(claim.batch_id, *(arguments or claim.finalisation()))
     assert market.settlement.status(claim.claim_id) != FINALISED
-    assert market.escrow.balance_of(market.consumer) == balance
+    assert market.ledger.balance_of(market.consumer) == balance
 
 
 def test_default_behavior(market: Market) -> None:
@@ -60,7 +69,8 @@ def test_default_behavior(market: Market) -> None:
     assert (final.price, final.paid) == (1151, 1151)
     assert market.settlement.status(claim.claim_id) == FINALISED
     assert market.settlement.paid(claim.receipt.job_id)
-    assert market.payment_token.balanceOf(market.provider) == 1151
+    assert market.ledger.earnings_of(market.provider) == earned(1151)
+    assert market.ledger.balance_of(market.consumer) == 1_000_000 - 1151
     assert market.providers.locked(market.provider) == 0
     assert market.providers.bonded(market.provider) == 10 * SLASH
 
@@ -93,9 +103,8 @@ def test_extreme_prices(market: Market) -> None:
 
 def test_shortfall_does_not_hold_up_the_claim(market: Market) -> None:
     """The claim is final, the bond released; the rest of the price is the provider's loss."""
-    market.escrow.pay(
-        b"", market.consumer, market.stranger, 999_000, sender=market.settlement.address
-    )
+    arguments = (b"", market.consumer, market.stranger, 999_000, 0, market.now)
+    market.ledger.pay(*arguments, sender=market.settlement.address)
     claim = due(market)
     assert market.finalise(claim) == 1000
     assert event(market.settlement, "ClaimFinalised").price == 1151

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.market import SLASH, Market, reverts
+from tests.support.market import SLASH, Market, earned, reverts
 from tests.support.toy_game import open_game
 
 
@@ -12,7 +12,7 @@ def test_default_behavior(market: Market) -> None:
     market.after_window()
     items = [claim.finalisation() for claim in (claims[3], claims[0], claims[4])]
     assert market.settlement.finalise_many(batch_id, items) == 3 * 1151
-    assert market.payment_token.balanceOf(market.provider) == 3 * 1151
+    assert market.ledger.earnings_of(market.provider) == 3 * earned(1151)
     assert market.providers.locked(market.provider) == 2 * SLASH
     assert [market.settlement.status(claim.claim_id) for claim in claims] == [1, 0, 0, 1, 1]
 
@@ -39,7 +39,7 @@ def test_revert_one_of_them(market: Market) -> None:
     with reverts("settlement: a game is open"):
         market.settlement.finalise_many(batch_id, [claim.finalisation() for claim in claims])
     assert market.settlement.status(claims[0].claim_id) == 0
-    assert market.payment_token.balanceOf(market.provider) == 0
+    assert market.ledger.earnings_of(market.provider) == 0
 
 
 def test_revert_same_claim_twice(market: Market) -> None:

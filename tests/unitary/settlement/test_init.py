@@ -7,6 +7,8 @@ from typing import Any
 import boa
 import pytest
 
+from tests.support.credit import deploy_ledger
+from tests.support.economy import Economy
 from tests.support.market import (
     BOND,
     CLOCK,
@@ -29,7 +31,7 @@ def deploy(market: Market, **changes: Any) -> Any:
     values = {
         "models": market.models.address,
         "providers": market.providers.address,
-        "payment": market.escrow.address,
+        "payment": market.ledger.address,
         "window_seconds": WINDOW,
         "slash_per_claim": SLASH,
         "reward_bps": REWARD_BPS,
@@ -41,17 +43,17 @@ def deploy(market: Market, **changes: Any) -> Any:
 @pytest.fixture
 def parts(market: Market) -> dict[str, Any]:
     """All contracts, not yet wired."""
-    fresh: dict[str, Any] = {}
+    fresh = Economy(market.deployer, market.owner, market.economy.treasury)
     with boa.env.prank(market.deployer):
         deploy_parts(fresh)
-    return fresh
+    return fresh.contracts
 
 
 def test_default_behavior(market: Market) -> None:
     settlement = deploy(market)
     assert settlement.models() == market.models.address
     assert settlement.providers() == market.providers.address
-    assert settlement.payment() == market.escrow.address
+    assert settlement.payment() == market.ledger.address
     assert settlement.window_seconds() == WINDOW
     assert settlement.slash_per_claim() == SLASH
     assert settlement.reward_bps() == REWARD_BPS
@@ -136,13 +138,13 @@ def test_revert_delays_too_short(
     assert longest < DELAY
     with boa.env.prank(market.deployer):
         providers = deployer("network/ProviderRegistry")(parts["bond_token"], longest + unbonding)
-        escrow = deployer("network/Escrow")(parts["payment_token"], longest + withdrawal)
-        links = {"providers": providers.address, "payment": escrow.address}
+        ledger = deploy_ledger(market.economy, withdrawal_seconds=longest + withdrawal)
+        links = {"providers": providers.address, "payment": ledger.address}
         settlement = deploy(market, **links)
         fresh = (settlement, parts["bond_token"], BOND, CLOCK, EXTENSION)
         game = deployer("disputes/DisputeGame")(*fresh)
         with reverts(reason):
-            wire({"providers": providers, "escrow": escrow, "settlement": settlement, "game": game})
+            wire({"providers": providers, "ledger": ledger, "settlement": settlement, "game": game})
 
 
 def test_revert_post_before_the_game_is_set(market: Market, parts: dict[str, Any]) -> None:
