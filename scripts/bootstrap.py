@@ -35,7 +35,7 @@ LOG = VENV / "setup.log"
 LOCK = ROOT / "requirements" / "lock.txt"
 NODE_LOCK = ROOT / "requirements" / "node.txt"
 NPM_FILES = tuple(ROOT / "scripts" / "node" / f"package{part}.json" for part in ("", "-lock"))
-ANVIL_HOME = VENV / "anvil"
+NODE_HOME = VENV / "node"
 ANVIL = VENV / "bin" / "anvil"
 ASSAY = VENV / "bin" / "assay"
 PIP = (PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input")
@@ -232,18 +232,18 @@ def install_project(progress: Progress) -> None:
     call([*PIP, "install", "--no-deps", "-e", ROOT], progress)
 
 
-def install_anvil(progress: Progress) -> None:
-    """Anvil's npm package carries the binary; its install script is not needed."""
+def install_node(progress: Progress) -> None:
+    """Anvil's npm package carries the binary, Uniswap's the bytecode; no script is run."""
     npm = [*find_npm(progress), "--ignore-scripts", "--no-audit", "--no-fund"]
-    ANVIL_HOME.mkdir(exist_ok=True)
+    NODE_HOME.mkdir(exist_ok=True)
     for path in NPM_FILES:
-        shutil.copy(path, ANVIL_HOME)
-    call([*npm, "ci"], progress, ANVIL_HOME)
+        shutil.copy(path, NODE_HOME)
+    call([*npm, "ci"], progress, NODE_HOME)
     if anvil_binary() is None:
         system = platform.system().lower()
         machine = "amd64" if platform.machine() == "x86_64" else "arm64"
         package = f"@foundry-rs/anvil-{system}-{machine}@{anvil_version()}"
-        call([*npm, "install", "--no-package-lock", package], progress, ANVIL_HOME)
+        call([*npm, "install", "--no-package-lock", package], progress, NODE_HOME)
     link_anvil()
 
 
@@ -264,14 +264,14 @@ def anvil_version() -> str:
 
 
 def anvil_binary() -> Path | None:
-    return next(ANVIL_HOME.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"), None)
+    return next(NODE_HOME.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"), None)
 
 
 def link_anvil() -> None:
     """Put Anvil on the environment's path, after it has shown that it runs here."""
     binary = anvil_binary()
     if binary is None:
-        raise SetupError(f"npm left no Anvil binary under {ANVIL_HOME}; see {LOG}")
+        raise SetupError(f"npm left no Anvil binary under {NODE_HOME}; see {LOG}")
     binary.chmod(0o755)
     result = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
     if anvil_version() not in result.stdout:
@@ -322,7 +322,7 @@ STAGES = (
     Stage("torch", "torch (the largest download)", (LOCK,), PYTHON, install_torch),
     Stage("packages", "Python packages", (LOCK,), PYTHON, install_packages),
     Stage("project", "assay itself", (ROOT / "pyproject.toml",), ASSAY, install_project),
-    Stage("anvil", "Anvil, a local chain", (NODE_LOCK, *NPM_FILES), ANVIL, install_anvil),
+    Stage("node", "Anvil and Uniswap V2", (NODE_LOCK, *NPM_FILES), ANVIL, install_node),
 )
 
 if __name__ == "__main__":

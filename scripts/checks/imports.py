@@ -60,8 +60,9 @@ RULES = {
     "provider": Rule(BELOW, (*RPC, *COMPILERS)),
     "challenger": Rule(BELOW, (*RPC, *COMPILERS)),
     "gateway": Rule(BELOW, (*RPC, *COMPILERS)),
+    "wallet": Rule(("core", "chain"), (*TORCH, *RPC, *SERVERS, "vyper", "boa")),
     "demo": Rule((*BELOW, *SERVICES), (*RPC, *COMPILERS)),
-    "cli": Rule((*BELOW, *SERVICES, "demo"), (*RPC, *COMPILERS)),
+    "cli": Rule((*BELOW, *SERVICES, "wallet", "demo"), (*RPC, *COMPILERS)),
 }
 
 

@@ -149,9 +149,12 @@ def test_money_moved_as_it_should(story: dict[str, Any]) -> None:
     price = story["honest"]["price_micro_usd"]
     slash = story["slash"]
     assert slash["slashed"] == slash["reward"] + slash["burned"] > 0
-    assert change["consumer", "escrow"] == -price
-    assert change["honest provider", "earned"] == price
-    assert change["cheating provider", "earned"] == 0
+    fee = story["settled"]["fee_micro_usd"]
+    assert 0 < fee < price
+    assert change["consumer", "prepaid"] == -price
+    assert change["honest provider", "earnings"] == price - fee
+    assert change["cheating provider", "earnings"] == 0
+    assert change["protocol", "fees"] == fee
     assert change["honest provider", "bond"] == 0
     assert change["cheating provider", "bond"] == -slash["slashed"]
     assert change["challenger", "wallet"] == slash["reward"]

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from assay.chain.anvil import Anvil, dev_account
-from assay.chain.deploy import Parameters, deploy
+from assay.chain.deploy import deploy, local_setup
 from assay.chain.game_view import GameView
 from assay.chain.games import Games
 from assay.chain.network import Network
 from assay.chain.node import connect
+from assay.chain.parameters import Parameters
 from assay.chain.sender import Sender, SendPolicy
 from assay.challenger.player import make_truth
 from assay.challenger.solver import Guide
@@ -79,11 +80,13 @@ class Arena:
         deployer = Sender(web3, dev_account(), FAST)
         self.anvil = anvil
         self.commitment = commitment
-        self.deployment = deploy(web3, deployer, rules, "test")
+        setup = local_setup(rules, deployer.address)
+        place = folder / "deployment"
+        self.deployment = deploy(web3, deployer, rules, setup, "test", place)
         self.network = Network(web3, self.deployment, deployer)
         self.network.models.register(commitment.header)
         self.parties: dict[str, Party] = make_parties(folder)
-        fund(self.network, self.parties)
+        fund(self.network, self.parties, setup.airdrop)
         self.networks = {role: self._as(role) for role in ROLES}
 
     @property
@@ -97,7 +100,7 @@ class Arena:
         """Let a provider have so many more claims open."""
         amount = claims * self.network.settlement.slash_per_claim()
         own = self.networks[role]
-        self.network.bond_token.mint(self.address(role), amount)
+        self.network.bond_token.transfer(self.address(role), amount)
         own.bond_token.approve(own.providers.address, amount)
         own.providers.bond(amount)
 

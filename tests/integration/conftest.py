@@ -16,6 +16,7 @@ from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
 from assay.engine.tokenizer import Tokenizer
 from assay.trace.commitment import ModelCommitment
 from tests.integration.arena import Arena
+from tests.integration.bank import Bank, found_bank
 from tests.integration.town import Town, found_town
 
 
@@ -57,3 +58,15 @@ def arena(stage: Arena) -> Iterator[Arena]:
 def town(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with found_town(shipped.commitment, tmp_path_factory.mktemp("town")) as founded:
         yield founded
+
+
+@pytest.fixture(scope="session")
+def founded_bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    with found_bank(tmp_path_factory.mktemp("bank")) as bank:
+        yield bank
+
+
+@pytest.fixture
+def bank(founded_bank: Bank) -> Iterator[Bank]:
+    with founded_bank.undone():
+        yield founded_bank

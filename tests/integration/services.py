@@ -32,7 +32,7 @@ class Running:
         self.folder = folder
         self.port = free_port()
         party = arena.parties[role]
-        deployment = folder / "deployment.json"
+        deployment = folder / "deployment"
         arena.deployment.save(deployment)
         given: dict[str, object] = {
             "rpc_url": arena.anvil.url,

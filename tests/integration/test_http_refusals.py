@@ -121,7 +121,7 @@ def send_job(town: Town, job: Job, signature: bytes | None = None) -> httpx.Resp
         ({"max_price": 0}, 402, "max_price"),
         ({"deadline": 1_000_000}, 400, "deadline"),
         ({"consumer": "0x" + "11" * 20}, 401, "bad_signature"),
-        ({"price_output": 10**13, "max_price": 10**12}, 402, "insufficient_escrow"),
+        ({"price_output": 10**13, "max_price": 10**12}, 402, "insufficient_funds"),
     ],
     ids=lambda value: str(value)[:30],
 )

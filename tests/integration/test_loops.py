@@ -208,12 +208,12 @@ def test_claims_are_paid_after_the_window_and_a_bad_one_holds_up_none(
     finaliser.turn()
     assert journal.counts()["posted"] == 3
     arena.pass_time(arena.network.settlement.challenge_until(batches(arena)[0]))
-    money = arena.network.payment_token
-    before = money.balance_of(arena.address(PROVIDER))
+    ledger = arena.network.ledger
+    before = ledger.earnings_of(arena.address(PROVIDER)) + ledger.fees()
     for _ in range(2):
         finaliser.turn()
     assert journal.counts() == {"pending": 0, "posted": 0, "final": 2, "dead": 1}
-    paid = money.balance_of(arena.address(PROVIDER)) - before
+    paid = ledger.earnings_of(arena.address(PROVIDER)) + ledger.fees() - before
     assert paid == good.receipt.price + other.receipt.price
     assert arena.network.providers.locked(arena.address(PROVIDER)) == 0
 
@@ -231,7 +231,7 @@ def test_parallel_false_challenges_are_all_won(
     (batch,) = batches(arena)
     data = replace(draft, batch_id=batch)
     places = [FixedTarget(3), FixedTarget(20, 1), FixedTarget(rival_token=9)]
-    arena.network.bond_token.mint(arena.address("challenger"), 10**22)
+    arena.network.bond_token.transfer(arena.address("challenger"), 10**22)
     opened = {arena.open(data, 1): guide for guide in places}
     games = Games(arena.networks["challenger"])
     started = [_defender(arena, shipped, journal)]

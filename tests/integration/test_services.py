@@ -58,10 +58,11 @@ def test_the_life_of_a_good_claim(town: Town, shipped: Shipped) -> None:
     assert receipt.price == assay["price_micro_usd"] == job.price(receipt.output_tokens)
 
     wait_for(lambda: _logged(town.challenger, "claim_right", found["id"]), 30, "the audit")
-    paid = network.payment_token.balance_of(provider)
+    paid = network.ledger.earnings_of(provider)
     arena.pass_time(found["claim"]["challenge_until"])
     town.when(assay["receipt_id"], "finalised")
-    assert network.payment_token.balance_of(provider) >= paid + receipt.price
+    fee = -(-receipt.price * network.ledger.fee_bps() // 10_000)
+    assert network.ledger.earnings_of(provider) >= paid + receipt.price - fee
     assert network.settlement.paid(receipt.job_id)
 
 

@@ -64,7 +64,7 @@ def test_default_behavior(arena: Arena, standing: StandingReader) -> None:
     job = arena.job([1, 2], greedy(2), SALT)
     found = standing.read(job, signature(arena, job))
     assert found.signer_valid
-    assert found.escrow == arena.network.escrow.available(job.consumer)
+    assert found.funds == arena.network.ledger.available(job.consumer)
     assert found.unpaid == 0
     assert found.free_bond == 5 * found.slash_per_claim
     assert found.now >= arena.network.now()

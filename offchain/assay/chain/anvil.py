@@ -12,6 +12,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -66,6 +67,7 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+@cache
 def dev_account(index: int = 0) -> LocalAccount:
     """One of Anvil's prefunded accounts; its key is public knowledge."""
     Account.enable_unaudited_hdwallet_features()
@@ -85,7 +87,7 @@ class Anvil:
 
     It mines each transaction at once; `rpc("evm_setIntervalMining", …)` changes that.
     Parameters: `port` (0: any free one); `hardfork` fixes the gas rules; `log` is its output
-    file (None: a temporary one).
+    file (None: a temporary one); `chain_id` another than the local one, for rehearsals.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Anvil:
         port: int = 0,
         hardfork: str = HARDFORK,
         log: Path | None = None,
+        chain_id: int = LOCAL_CHAIN_ID,
     ) -> None:
         binary = find_anvil()
         self.port = port or free_port()
@@ -106,7 +109,7 @@ class Anvil:
             "--hardfork",
             hardfork,
             "--chain-id",
-            str(LOCAL_CHAIN_ID),
+            str(chain_id),
             "--mnemonic",
             MNEMONIC,
         ]

@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from eth_abi.abi import encode
+
 from assay.core.errors import CompileError
 
 SOURCE_SUFFIXES = {".vy", ".vyi"}
@@ -96,6 +98,48 @@ def _compile(name: str, source: Path) -> Artifact:
         return Artifact(name, build_abi_output(data), f"0x{data.bytecode.hex()}")
     except VyperException as error:
         raise CompileError(f"{source.relative_to(root)} does not compile: {error}") from error
+
+
+def encoded_arguments(name: str, abi: list[dict[str, Any]], values: dict[str, Any]) -> bytes:
+    """Arguments of a constructor, by the names in the ABI; one with no value is never guessed.
+
+    A trailing underscore of a name does not count. Structs are mappings by their fields' names.
+    """
+    inputs = constructor_inputs(abi)
+    if set(inputs) != set(values):
+        raise CompileError(
+            f"{name}'s constructor takes ({', '.join(inputs)}), the plan gives "
+            f"({', '.join(values)}); bring assay.chain.plan in line with the contract"
+        )
+    types = [_type(entry) for entry in inputs.values()]
+    return encode(types, [aligned(entry, values[key]) for key, entry in inputs.items()])
+
+
+def constructor_inputs(abi: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The constructor's entries by name, without a trailing underscore."""
+    constructor = next((entry for entry in abi if entry.get("type") == "constructor"), {})
+    return {str(entry["name"]).rstrip("_"): entry for entry in constructor.get("inputs", [])}
+
+
+def _type(entry: dict[str, Any]) -> str:
+    """Canonical type of an ABI entry, structs as tuples."""
+    kind = str(entry["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(map(_type, entry['components']))}){kind.removeprefix('tuple')}"
+
+
+def aligned(entry: dict[str, Any], value: Any) -> Any:
+    """A value as it is encoded: structs as tuples, words as bytes."""
+    kind = str(entry["type"])
+    if kind.endswith("]"):
+        inner = {**entry, "type": kind[: kind.rindex("[")]}
+        return [aligned(inner, item) for item in value]
+    if kind == "tuple":
+        return tuple(aligned(part, value[part["name"]]) for part in entry["components"])
+    if kind.startswith("bytes") and isinstance(value, str):
+        return bytes.fromhex(value.removeprefix("0x"))
+    return value
 
 
 def _write_atomically(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ class ContractClient:
     ) -> None:
         self.web3 = web3
         self.name = name
+        self.deployed = deployed
         self.address = deployed.address
         self.contract: Contract = web3.eth.contract(
             address=web3.to_checksum_address(deployed.address), abi=deployed.abi

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_hex_address, to_checksum_address
 
 from assay.core.errors import ConfigError
 from assay.core.settings import ChainSettings
@@ -21,6 +22,18 @@ def load_account(settings: ChainSettings) -> LocalAccount:
     if settings.keystore is None:
         raise ConfigError("no keystore: set ASSAY_KEYSTORE to an eth-account JSON keystore")
     return open_keystore(settings.keystore, settings.keystore_password())
+
+
+def address_of(settings: ChainSettings) -> str:
+    """Address of the settings' keystore; without its password, where the file tells it."""
+    if settings.keystore is not None:
+        try:
+            stated = json.loads(settings.keystore.read_text()).get("address", "")
+        except (OSError, ValueError, AttributeError):
+            stated = ""  # open_keystore says what is wrong with it
+        if is_hex_address(stated):
+            return str(to_checksum_address(stated))
+    return str(load_account(settings).address)
 
 
 def open_keystore(path: Path, password: str) -> LocalAccount:

@@ -12,14 +12,20 @@ from assay.chain.deployment import Deployment
 from assay.chain.dispute import DisputeGame
 from assay.chain.events import EventReader, Source
 from assay.chain.keys import load_account
-from assay.chain.money import Escrow, ProviderRegistry, Token
+from assay.chain.ledger import CreditLedger
 from assay.chain.node import connect, node_errors, url_of
+from assay.chain.providers import ProviderRegistry
 from assay.chain.sender import Sender, SendPolicy
 from assay.chain.settlement import ModelRegistry, Settlement
+from assay.chain.staking import CreditMinter, EmissionController, Staking
+from assay.chain.timelock import Timelock
+from assay.chain.tokens import AssayToken, KaratToken, MerkleAirdrop, Token
+from assay.chain.treasury import BurnAuction, BurnTaker, FeeRouter
 from assay.chain.verifier import StepVerifier
 from assay.core.settings import ChainSettings
 
-EVENT_CONTRACTS = ("ModelRegistry", "ProviderRegistry", "Settlement", "Escrow", "DisputeGame")
+# What the services follow.
+EVENT_CONTRACTS = ("ModelRegistry", "ProviderRegistry", "Settlement", "CreditLedger", "DisputeGame")
 
 REORG_DEPTH = 12  # blocks that an event reader reads again, unless the settings say otherwise
 
@@ -29,8 +35,9 @@ C = TypeVar("C", bound=ContractClient)
 class Network:
     """Typed clients of one deployment; without an account, read-only.
 
-    Attributes: `models`, `providers`, `settlement`, `escrow`, `game`, `verifier`, `bond_token`,
-    `payment_token`.
+    Claims and disputes: `models`, `providers`, `settlement`, `game`, `verifier`. Tokens: `assay`
+    (also `bond_token`), `usdc` (also `payment_token`), `karat`, `airdrop`. Economy: `emissions`,
+    `staking`, `minter`, `ledger`, `router`, `auction`, `timelock`; `taker` where there is one.
     """
 
     def __init__(
@@ -48,11 +55,21 @@ class Network:
         self.models = self._client(ModelRegistry, "ModelRegistry")
         self.providers = self._client(ProviderRegistry, "ProviderRegistry")
         self.settlement = self._client(Settlement, "Settlement")
-        self.escrow = self._client(Escrow, "Escrow")
         self.game = self._client(DisputeGame, "DisputeGame")
         self.verifier = self._client(StepVerifier, "StepVerifier")
-        self.bond_token = self._client(Token, "BondToken")
-        self.payment_token = self._client(Token, "PaymentToken")
+        self.assay = self.bond_token = self._client(AssayToken, "AssayToken")
+        self.usdc = self.payment_token = self._client(Token, "USDC")
+        self.karat = self._client(KaratToken, "KaratToken")
+        self.airdrop = self._client(MerkleAirdrop, "MerkleAirdrop")
+        self.emissions = self._client(EmissionController, "EmissionController")
+        self.staking = self._client(Staking, "Staking")
+        self.minter = self._client(CreditMinter, "CreditMinter")
+        self.ledger = self._client(CreditLedger, "CreditLedger")
+        self.router = self._client(FeeRouter, "FeeRouter")
+        self.auction = self._client(BurnAuction, "BurnAuction")
+        self.timelock = self._client(Timelock, "Timelock")
+        has_taker = "BurnTaker" in deployment.contracts
+        self.taker = self._client(BurnTaker, "BurnTaker") if has_taker else None
 
     @classmethod
     def connect(cls, settings: ChainSettings, account: LocalAccount | None = None) -> Network:

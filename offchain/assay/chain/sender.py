@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from eth_account.signers.local import LocalAccount
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
-from web3.types import LogReceipt, TxParams, TxReceipt
+from web3.types import LogReceipt, TxData, TxParams, TxReceipt
 
 from assay.chain.fees import GWEI, Fees, suggest
 from assay.chain.node import node_errors, url_of
@@ -37,7 +36,9 @@ class SendPolicy:
     """Limits of a sender: seconds, wei per gas, and the margin over the gas estimate.
 
     `index_seconds` is how long a node may count a nonce as used before it shows the receipt:
-    state, receipts and replicas of one node do not change at the same instant.
+    state, receipts and replicas of one node do not change at the same instant. `gas_margin` is
+    for what time adds between estimate and inclusion: emissions write more when a second has
+    passed, and more again when a UTC day has begun. Gas that is not used costs nothing.
     """
 
     receipt_timeout_seconds: float = 120.0
@@ -46,6 +47,7 @@ class SendPolicy:
     index_seconds: float = 15.0
     max_fee: int = 500 * GWEI
     gas_margin_percent: int = 20
+    gas_margin: int = 100_000
 
     @classmethod
     def of(cls, settings: ChainSettings) -> SendPolicy:
@@ -78,6 +80,7 @@ class Pending:
     fields: dict[str, Any]
     fees: Fees
     hashes: list[str] = field(default_factory=list)
+    journal: Callable[[Pending], None] | None = None
     used_since: float | None = None
     """When the node first counted the nonce as used without showing one of our receipts."""
 
@@ -86,13 +89,40 @@ class Pending:
         return int(self.fields["nonce"])
 
 
+class NonceTaken(ChainError):
+    """Another transaction of the account was mined with this nonce: ours never will be."""
+
+
+class Signed(Protocol):
+    """A signed transaction."""
+
+    @property
+    def raw_transaction(self) -> bytes: ...
+
+    @property
+    def hash(self) -> bytes: ...
+
+
+class Signer(Protocol):
+    """Whoever holds the key: an eth-account, or an account of Ape's (`chain.ape_account`)."""
+
+    @property
+    def address(self) -> Any: ...
+
+    def sign_transaction(self, fields: dict[str, Any], /) -> Signed: ...
+
+
+Journal = Callable[[Pending], None]
+"""Called with each bid before it is broadcast, so that it can be found after a crash."""
+
+
 class Sender:
     """Signs with `account` and sends through `web3`, within `policy`."""
 
     def __init__(
         self,
         web3: Web3,
-        account: LocalAccount,
+        account: Signer,
         policy: SendPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -123,18 +153,46 @@ class Sender:
         """Send ether."""
         return self.send("transfer of ether", {"to": to, "data": "0x", "value": wei})
 
-    def send(self, call: str, fields: dict[str, Any]) -> Mined:
+    def send(self, call: str, fields: dict[str, Any], journal: Journal | None = None) -> Mined:
         """Submit and wait; raises ContractReverted, InsufficientFunds, TransactionTimeout, …"""
-        return self.wait(self.submit(call, fields))
+        return self.wait(self.submit(call, fields, journal))
 
-    def submit(self, call: str, fields: dict[str, Any]) -> Pending:
+    def submit(self, call: str, fields: dict[str, Any], journal: Journal | None = None) -> Pending:
         """Broadcast without waiting. A call that would revert now is refused here."""
         with node_errors(url_of(self.web3)):
             fields = {**fields, "from": self.address, "chainId": self._chain_id}
             fields["gas"] = self._gas_limit(call, fields)
             fees = suggest(self.web3, self.policy.max_fee)
             with self._lock:
-                return self._submit_locked(call, fields, fees)
+                return self._submit_locked(call, fields, fees, journal)
+
+    def take_up(
+        self,
+        call: str,
+        fields: dict[str, Any],
+        nonce: int,
+        hashes: Sequence[str],
+        journal: Journal | None = None,
+    ) -> Mined | None:
+        """Finish what a process that is gone may have sent: `hashes` are its bids on `nonce`.
+
+        None if none of them can be mined any more, because another transaction has the nonce.
+        One that no node knows is sent again with the same nonce: at most one of them is mined.
+        """
+        base = {**fields, "from": self.address, "chainId": self._chain_id, "nonce": nonce}
+        with node_errors(url_of(self.web3)):
+            fees = suggest(self.web3, self.policy.max_fee)
+            pending = Pending(call, base, fees, list(hashes), journal)
+            known = self._known_bid(pending)
+            if known is not None:
+                pending.fields["gas"] = known["gas"]
+            elif self.web3.eth.get_transaction_count(self.account.address) <= nonce:
+                pending.fields["gas"] = self._gas_limit(call, base)
+                self._broadcast(pending)
+        try:
+            return self.wait(pending)
+        except NonceTaken:
+            return None
 
     def wait(self, pending: Pending) -> Mined:
         """Wait for inclusion; bids again whenever `replace_after_seconds` pass without it."""
@@ -151,12 +209,16 @@ class Sender:
         except (ContractLogicError, Web3RPCError) as error:
             raise self._refusal(call, error) from error
         with_margin = estimate + estimate * self.policy.gas_margin_percent // 100
+        with_margin += self.policy.gas_margin
         limit = int(self.web3.eth.get_block("latest")["gasLimit"])
         return max(estimate, min(with_margin, limit))
 
-    def _submit_locked(self, call: str, fields: dict[str, Any], fees: Fees) -> Pending:
+    def _submit_locked(
+        self, call: str, fields: dict[str, Any], fees: Fees, journal: Journal | None
+    ) -> Pending:
         for _ in range(NONCE_ATTEMPTS):
-            pending = Pending(call, {**fields, "nonce": self._next_nonce()}, fees)
+            fields = {**fields, "nonce": self._next_nonce()}
+            pending = Pending(call, fields, fees, journal=journal)
             try:
                 self._broadcast(pending)
             except Web3RPCError as error:
@@ -182,12 +244,15 @@ class Sender:
             "maxPriorityFeePerGas": pending.fees.tip,
         }
         signed = self.account.sign_transaction(fields)
+        pending.hashes.append("0x" + bytes(signed.hash).hex())
+        if pending.journal is not None:
+            pending.journal(pending)
         try:
             self.web3.eth.send_raw_transaction(signed.raw_transaction)
         except Web3RPCError as error:
             if not any(text in str(error).lower() for text in KNOWN):
+                pending.hashes.pop()  # refused: it will never be mined
                 raise
-        pending.hashes.append(signed.hash.to_0x_hex())
 
     def _wait(self, pending: Pending) -> Mined:
         start = self._clock()
@@ -204,13 +269,13 @@ class Sender:
                     f"limit {self.policy.max_fee / GWEI:.1f}), nonce {pending.nonce} of "
                     f"{self.address}; check the node or raise ASSAY_MAX_FEE_GWEI"
                 )
-            if now >= replace_at:
+            if now >= replace_at and pending.used_since is None:
                 self._replace(pending)
                 replace_at = now + self.policy.replace_after_seconds
             self._sleep(self.policy.poll_seconds)
 
     def _receipt(self, pending: Pending) -> TxReceipt | None:
-        """The receipt of any of the bids; ChainError if a stranger's took the nonce."""
+        """The receipt of any of the bids; NonceTaken if a stranger's transaction has the nonce."""
         used = self.web3.eth.get_transaction_count(self.account.address)
         for transaction in reversed(pending.hashes):
             try:
@@ -223,10 +288,19 @@ class Sender:
         if pending.used_since is None:
             pending.used_since = self._clock()
         if self._clock() >= pending.used_since + self.policy.index_seconds:
-            raise ChainError(
+            raise NonceTaken(
                 f"{pending.call}: nonce {pending.nonce} of {self.address} was used by another "
                 "transaction; another process uses the same keystore: give each its own"
             )
+        return None
+
+    def _known_bid(self, pending: Pending) -> TxData | None:
+        """The newest of the bids that the node has, mined or waiting."""
+        for transaction in reversed(pending.hashes):
+            try:
+                return self.web3.eth.get_transaction(cast(Any, transaction))
+            except TransactionNotFound:
+                continue
         return None
 
     def _replace(self, pending: Pending) -> None:

@@ -118,6 +118,18 @@ class ModelRegistry(ContractClient):
     def add_verifier(self, spec_version: int, verifier: str) -> Mined:
         return self.write("add_verifier", spec_version, verifier)
 
+    def set_reference_price(self, model_root: bytes, price_input: int, price_output: int) -> Mined:
+        """Owner: most that daily credit pays, micro-USD per million tokens."""
+        return self.write("set_reference_price", model_root, price_input, price_output)
+
+    def reference_price(self, model_root: bytes) -> tuple[int, int]:
+        """Micro-USD per million tokens, of input and output; (0, 0): paid in dollars only."""
+        price_input, price_output = self.read("reference_price", model_root)
+        return int(price_input), int(price_output)
+
+    def owner(self) -> str:
+        return str(self.read("owner"))
+
     def model_root(self, model: Model) -> bytes:
         return bytes(self.read("model_root", model.abi()))
 

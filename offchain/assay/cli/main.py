@@ -9,7 +9,19 @@ import sys
 
 import typer
 
-from assay.cli import challenger, demo, deploy, game, gateway, model, output, provider, verify
+from assay.cli import (
+    challenger,
+    demo,
+    deploy,
+    game,
+    gateway,
+    market,
+    model,
+    output,
+    provider,
+    verify,
+    wallet,
+)
 from assay.core.errors import AssayError
 
 commands = typer.Typer(
@@ -20,12 +32,16 @@ commands = typer.Typer(
 )
 commands.command("demo")(demo.demo)
 commands.command("deploy")(deploy.deploy)
+commands.command("verify-deployment")(deploy.verify_deployment)
+commands.command("powers")(deploy.powers)
 commands.command("verify")(verify.verify)
+commands.command("wallet", context_settings=wallet.PASS_ON, add_help_option=False)(wallet.wallet)
 commands.add_typer(model.app, name="model")
 commands.add_typer(provider.app, name="provider")
 commands.add_typer(challenger.app, name="challenger")
 commands.add_typer(gateway.app, name="gateway")
 commands.add_typer(game.app, name="game")
+commands.add_typer(market.app, name="market")
 
 
 def app() -> None:

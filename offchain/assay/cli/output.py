@@ -61,9 +61,14 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
 
 def print_fields(title: str, fields: Mapping[str, object]) -> None:
     """Names and values, a line each; a long value is never cut."""
-    width = max(len(name) for name in fields)
+    print_rows(title, list(fields.items()))
+
+
+def print_rows(title: str, rows: Sequence[tuple[str, object]]) -> None:
+    """As `print_fields`, where a name may come twice."""
+    width = max((len(name) for name, _ in rows), default=0)
     stdout.print(Text(title, style="bold"))
-    for name, value in fields.items():
+    for name, value in rows:
         line = Text.assemble((f"  {name:<{width}}  ", "dim"), shown(value))
         stdout.print(line, soft_wrap=True)
 

@@ -24,14 +24,14 @@ from assay.core.errors import ConfigError
 
 LOCAL_CHAIN_ID = 31337  # Anvil's default: the only chain on which a cheating provider may run
 DEFAULT_RPC = "http://127.0.0.1:8545"
-DEFAULT_DEPLOYMENT = Path("deployments/anvil.json")
+DEFAULT_DEPLOYMENT = Path("deployments/anvil")
 
 
 class ChainSettings(BaseSettings):
     """What any command that talks to the chain needs.
 
     rpc_url               HTTP endpoint of a node
-    deployment            JSON file that `assay deploy` wrote
+    deployment            folder that `assay deploy` wrote: deployments/<network>
     keystore              eth-account JSON keystore of the account that signs and pays
     password_file         file with the keystore's password (first line), or
     password              the password itself (environment only; prefer the file)

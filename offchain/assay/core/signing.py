@@ -1,4 +1,4 @@
-"""EIP-712 signatures: the consumer's over a job, the provider's over a receipt.
+"""EIP-712 signatures: over a job (consumer), a receipt (provider), a voucher (owner of credit).
 
 Keys are eth-account signers; this file neither reads nor stores any.
 """
@@ -16,6 +16,7 @@ from eth_utils.exceptions import ValidationError
 
 from assay.core.hashes import job_typed_data
 from assay.core.types import Job, Receipt
+from assay.core.vouchers import SignedVoucher, Voucher, voucher_typed_data
 
 SIGNATURE_BYTES = 65
 
@@ -28,6 +29,12 @@ def sign_receipt(account: LocalAccount, receipt: Receipt, chain_id: int, settlem
     return _sign(account, receipt_typed_data(receipt, chain_id, settlement))
 
 
+def sign_voucher(
+    account: LocalAccount, voucher: Voucher, chain_id: int, ledger: str
+) -> SignedVoucher:
+    return SignedVoucher(voucher, _sign(account, voucher_typed_data(voucher, chain_id, ledger)))
+
+
 def job_signer(job: Job, signature: bytes, chain_id: int, settlement: str) -> str | None:
     """Address of the key that signed the job; None if this is no signature at all."""
     return _recover(job_typed_data(job, chain_id, settlement), signature)
@@ -38,6 +45,11 @@ def receipt_signer(
 ) -> str | None:
     """Address of the key that signed the receipt; None if this is no signature at all."""
     return _recover(receipt_typed_data(receipt, chain_id, settlement), signature)
+
+
+def voucher_signer(signed: SignedVoucher, chain_id: int, ledger: str) -> str | None:
+    """Address of the key that signed the voucher; None if this is no signature at all."""
+    return _recover(voucher_typed_data(signed.voucher, chain_id, ledger), signed.signature)
 
 
 def receipt_typed_data(receipt: Receipt, chain_id: int, settlement: str) -> dict[str, Any]:

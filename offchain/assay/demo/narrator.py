@@ -100,7 +100,14 @@ class Narrator:
 
     def settled(self, settled: Settled) -> None:
         self.transaction("finalised by", settled.finalisation)
-        self.fields([("paid", f"{settled.paid_micro_usd / 1e6:.6f} USD from the escrow")])
+        earned = settled.paid_micro_usd - settled.fee_micro_usd
+        self.fields(
+            [
+                ("paid", f"{settled.paid_micro_usd / 1e6:.6f} USD of the consumer's prepaid ones"),
+                ("earned", f"{earned / 1e6:.6f} USD, which the provider may withdraw"),
+                ("fee", f"{settled.fee_micro_usd / 1e6:.6f} USD, on its way to the burn auction"),
+            ]
+        )
 
     def move(self, move: Move) -> None:
         line = Text.assemble(

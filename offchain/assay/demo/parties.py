@@ -1,4 +1,7 @@
-"""The accounts of a demonstration: fresh keys in keystores, funded from Anvil's own account."""
+"""The accounts of a demonstration: fresh keys in keystores, funded from Anvil's own account.
+
+That account has its ASSAY from the airdrop, like anybody; test dollars it mints.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
+from assay.chain.airdrop import AirdropTree
 from assay.chain.deployment import Deployment
 from assay.chain.keys import THROWAWAY_STRENGTH, new_keystore
 from assay.chain.network import Network
@@ -18,7 +22,7 @@ ROLES = ("consumer", "honest provider", "cheating provider", "challenger")
 PROVIDERS = ("honest provider", "cheating provider")
 GAS_MONEY_WEI = 10 * 10**18
 CLAIMS_BONDED = 5  # a provider's bond covers the slash of so many claims at once
-ESCROW_MICRO_USD = 5_000_000
+PREPAID_MICRO_USD = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -55,25 +59,27 @@ def make_parties(folder: Path) -> dict[str, Party]:
     return parties
 
 
-def fund(network: Network, parties: dict[str, Party]) -> None:
-    """Ether and test tokens for everybody; bonds and the escrow deposit by their owners."""
+def fund(network: Network, parties: dict[str, Party], airdrop: AirdropTree) -> None:
+    """Ether and tokens for everybody; bonds and the consumer's deposit by their owners."""
     if network.sender is None:
         raise ValueError("funding needs the deployer's sender")
+    purse = network.sender.address
+    network.airdrop.claim(purse, airdrop.amounts[purse], airdrop.proof(purse))
     slash = network.settlement.slash_per_claim()
     bond = CLAIMS_BONDED * slash
     challenge = 2 * network.game.challenger_bond()
     for party in parties.values():
         network.sender.transfer(party.address, GAS_MONEY_WEI)
     for role in PROVIDERS:
-        network.bond_token.mint(parties[role].address, bond)
+        network.assay.transfer(parties[role].address, bond)
         own = as_party(network, parties[role])
-        own.bond_token.approve(own.providers.address, bond)
+        own.assay.approve(own.providers.address, bond)
         own.providers.bond(bond)
-    network.bond_token.mint(parties["challenger"].address, challenge)
+    network.assay.transfer(parties["challenger"].address, challenge)
     consumer = as_party(network, parties["consumer"])
-    network.payment_token.mint(parties["consumer"].address, ESCROW_MICRO_USD)
-    consumer.payment_token.approve(consumer.escrow.address, ESCROW_MICRO_USD)
-    consumer.escrow.deposit(ESCROW_MICRO_USD)
+    network.usdc.mint(parties["consumer"].address, PREPAID_MICRO_USD)
+    consumer.usdc.approve(consumer.ledger.address, PREPAID_MICRO_USD)
+    consumer.ledger.deposit(PREPAID_MICRO_USD)
 
 
 def as_party(network: Network, party: Party) -> Network:
@@ -95,17 +101,17 @@ class Figure:
 
 def figures(network: Network, parties: dict[str, Party]) -> list[Figure]:
     """Every party's money, in the smallest units."""
-    usd, bond = network.payment_token, network.bond_token
+    usd, bond, ledger = network.usdc, network.assay, network.ledger
     units = {"usd": (usd.symbol(), usd.decimals()), "bond": (bond.symbol(), bond.decimals())}
-    found = [
-        Figure("consumer", "escrow", *units["usd"], _escrow(network, parties["consumer"])),
-    ]
+    prepaid = ledger.balance_of(parties["consumer"].address)
+    found = [Figure("consumer", "prepaid", *units["usd"], prepaid)]
     for role in PROVIDERS:
         address = parties[role].address
-        found.append(Figure(role, "earned", *units["usd"], usd.balance_of(address)))
+        found.append(Figure(role, "earnings", *units["usd"], ledger.earnings_of(address)))
         found.append(Figure(role, "bond", *units["bond"], network.providers.bonded(address)))
     challenger = parties["challenger"].address
     found.append(Figure("challenger", "wallet", *units["bond"], bond.balance_of(challenger)))
+    found.append(Figure("protocol", "fees", *units["usd"], ledger.fees()))
     found.append(Figure("everybody", "supply", *units["bond"], bond.total_supply()))
     return found
 
@@ -116,7 +122,3 @@ def balances(before: list[Figure], after: list[Figure]) -> list[Balance]:
         Balance(b.party, b.what, b.unit, b.decimals, b.value, a.value)
         for b, a in zip(before, after, strict=True)
     ]
-
-
-def _escrow(network: Network, party: Party) -> int:
-    return network.escrow.balance_of(party.address)

@@ -31,13 +31,14 @@ class Served:
 
 @dataclass(frozen=True)
 class Settled:
-    """A claim that was finalised: `paid` in micro-USD."""
+    """A claim that was finalised. Micro-USD: `paid` by the consumer, `fee` the protocol's part."""
 
     batch_id: str
     index: int
     batch: Transaction
     finalisation: Transaction
     paid_micro_usd: int
+    fee_micro_usd: int
 
 
 @dataclass(frozen=True)

@@ -147,16 +147,22 @@ class Demo:
         job_id = bytes.fromhex(receipt["id"][2:])
 
         def probe() -> Settled | None:
-            for event in reader.poll().added:
-                if event.name == "ClaimFinalised" and event.args["job_id"] == job_id:
-                    return Settled(
-                        batch_id=receipt["batch"]["batch_id"],
-                        index=int(event.args["index"]),
-                        batch=batch,
-                        finalisation=self._transaction(event.transaction),
-                        paid_micro_usd=int(event.args["paid"]),
-                    )
-            return None
+            found = {
+                event.name: event
+                for event in reader.poll().added
+                if event.name in ("ClaimFinalised", "Paid") and event.args["job_id"] == job_id
+            }
+            if len(found) < 2:
+                return None  # both are of one transaction
+            final, paid = found["ClaimFinalised"], found["Paid"]
+            return Settled(
+                batch_id=receipt["batch"]["batch_id"],
+                index=int(final.args["index"]),
+                batch=batch,
+                finalisation=self._transaction(final.transaction),
+                paid_micro_usd=int(final.args["paid"]),
+                fee_micro_usd=int(paid.args["fee"]),
+            )
 
         return self._stage.wait_for("the finalisation", probe, window + MARGIN_SECONDS)
 

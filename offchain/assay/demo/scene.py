@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.chain.anvil import Anvil, dev_account, free_port, require_free_port
-from assay.chain.deploy import DEMO, deploy
+from assay.chain.deploy import deploy, local_setup
 from assay.chain.network import Network
 from assay.chain.node import connect
+from assay.chain.parameters import DEMO
 from assay.chain.sender import Sender
 from assay.demo.consumer import healthy, offered_providers
 from assay.demo.parties import PROVIDERS, Party, fund, make_parties
@@ -93,15 +94,16 @@ def set_scene(stage: Stage, options: Options, working: Working) -> Scene:
         anvil = stage.start_anvil(ports.rpc)
         web3 = connect(anvil.url)
         sender = Sender(web3, dev_account())
-        deployment = deploy(web3, sender, DEMO, "demo")
-        deployment.save(stage.folder / "deployment.json")
+        setup = local_setup(DEMO, sender.address)
+        place = stage.folder / "deployment"
+        deployment = deploy(web3, sender, DEMO, setup, "demo", place)
         network = Network(web3, deployment, sender)
     with working("reading the model, committing to its weights and program"):
         commitment = ModelCommitment(import_checkpoint(options.model_path))
         network.models.register(commitment.header)
-    with working("making accounts, bonding providers, filling the escrow"):
+    with working("making accounts, bonding providers, depositing dollars"):
         parties = make_parties(stage.folder)
-        fund(network, parties)
+        fund(network, parties, setup.airdrop)
         # Up to here a block for each transaction; from here the pace of a live chain.
         anvil.rpc("evm_setAutomine", False)
         anvil.rpc("evm_setIntervalMining", BLOCK_SECONDS)
@@ -116,7 +118,7 @@ def _start_services(stage: Stage, options: Options, scene: Scene) -> None:
     provider_urls = f"{urls['provider']},{urls['cheating provider']}"
     common = {
         "rpc_url": scene.anvil.url,
-        "deployment": stage.folder / "deployment.json",
+        "deployment": stage.folder / "deployment",
         "model_path": options.model_path,
         "threads": 1,
         "poll_seconds": 0.5,

@@ -3,7 +3,7 @@
 POST /v1/completions, /v1/chat/completions   as OpenAI's, whole or streamed
 GET  /v1/models, /v1/models/{id}             what is served now
 GET  /v1/receipts/{id}                       what backs an answer, and where it stands on chain
-GET  /health                                 the consumer, its escrow, the providers
+GET  /health                                 the consumer, its micro-USD, the providers
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ async def _health(desk: Desk) -> dict[str, Any]:
         "status": "ok",
         "consumer": consumer,
         "chain_id": desk.network.chain_id,
-        "escrow": await run_in_threadpool(desk.network.escrow.available, consumer),
+        "available": await run_in_threadpool(desk.network.ledger.available, consumer),
         "models": sorted(desk.catalogue.models()),
         "providers": sorted(offer.address for offer in offers),
     }

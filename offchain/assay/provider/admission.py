@@ -37,13 +37,14 @@ class Terms:
 class Standing:
     """The chain's view when a job arrives, in token units of their tokens.
 
-    `signer_valid`: the consumer signed; `escrow`: its balance; `unpaid`: what its open claims
-    will take of that; `free_bond` and `slash_per_claim`: what this provider can still promise.
+    `signer_valid`: the consumer signed; `funds`: what the ledger has of it for a claim posted
+    today; `unpaid`: what its open claims will take of that; `free_bond` and `slash_per_claim`:
+    what this provider can still promise.
     """
 
     now: int
     signer_valid: bool
-    escrow: int
+    funds: int
     unpaid: int
     free_bond: int
     slash_per_claim: int
@@ -66,11 +67,11 @@ def check_standing(job: Job, standing: Standing) -> None:
             "deadline", f"deadline {job.deadline} is over; it is {standing.now}", "job.deadline"
         )
     need = standing.unpaid + job.price(job.max_output_tokens)
-    if standing.escrow < need:
+    if standing.funds < need:
         raise _refuse(
-            "insufficient_escrow",
-            f"{job.consumer} has {standing.escrow} in escrow and needs {need} with its open "
-            "claims; deposit first",
+            "insufficient_funds",
+            f"{job.consumer} has {standing.funds} micro-USD in the ledger and needs {need} with "
+            "its open claims; deposit first",
             "job.consumer",
             402,
         )

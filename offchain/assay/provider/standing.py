@@ -48,7 +48,7 @@ class StandingReader:
         return Standing(
             now=self._now(),
             signer_valid=self._signed(job, signature),
-            escrow=self._network.escrow.available(job.consumer),
+            funds=self._network.ledger.available(job.consumer),
             unpaid=self._journal.unpaid(job.consumer)
             + sum(
                 other.job.price(other.job.max_output_tokens)
@@ -69,7 +69,7 @@ class StandingReader:
 
     def _contract_signed(self, job: Job, signature: bytes) -> bool:
         """ERC-1271: the consumer is a contract that accepts the signature."""
-        contract = DeployedContract(job.consumer, 0, "", {}, "", ERC1271_ABI)
+        contract = DeployedContract(job.consumer, ERC1271_ABI)
         consumer = ContractClient(self._network.web3, "consumer", contract, None)
         try:
             answer = consumer.read("isValidSignature", self.job_id(job), signature)

@@ -1,4 +1,4 @@
-"""A real Anvil for the chain layer, and a contract that refuses and logs on demand."""
+"""A real Anvil for the chain layer, a contract that refuses and logs on demand, a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from web3.contract import Contract
 from assay.chain.anvil import Anvil, dev_account
 from assay.chain.node import connect
 from assay.chain.sender import Sender, SendPolicy
+from tests.offchain.chain.economy import Deployed, deployed
 
 PROBE = """
 # pragma version 0.4.3
@@ -79,3 +80,17 @@ def probe_code() -> dict[str, object]:
 def probe(web3: Web3, sender: Sender, probe_code: dict[str, object]) -> Contract:
     mined = sender.send("Probe.deploy", {"data": probe_code["bytecode"]})
     return web3.eth.contract(address=mined.contract_address, abi=probe_code["abi"])
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with deployed(tmp_path_factory.mktemp("network") / "test") as network:
+        yield network
+
+
+@pytest.fixture
+def town(standing: Deployed) -> Iterator[Deployed]:
+    """A whole network; the chain is put back as it was after each test."""
+    snapshot = standing.anvil.rpc("evm_snapshot")
+    yield standing
+    standing.anvil.rpc("evm_revert", snapshot)

@@ -12,13 +12,13 @@ from eth_account import Account
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
-from web3.exceptions import TransactionNotFound
+from web3.exceptions import TransactionNotFound, Web3RPCError
 from web3.types import TxReceipt
 
 from assay.chain.anvil import Anvil, dev_account, free_port
 from assay.chain.fees import GWEI, Fees
 from assay.chain.node import connect
-from assay.chain.sender import Mined, Sender, SendPolicy
+from assay.chain.sender import Mined, Pending, Sender, SendPolicy
 from assay.core.errors import (
     ChainError,
     ContractReverted,
@@ -199,3 +199,77 @@ def test_poor_account_is_told_so(web3: Web3, probe: Contract, policy: SendPolicy
 def test_node_that_does_not_answer() -> None:
     with pytest.raises(NodeUnavailable, match=r"does not answer"):
         connect(f"http://127.0.0.1:{free_port()}", timeout_seconds=1)
+
+
+# Finishing what another process sent
+
+
+def gift(wei: int) -> dict[str, object]:
+    return {"to": dev_account(1).address, "data": "0x", "value": wei}
+
+
+def test_take_up_of_a_mined_transaction(sender: Sender, web3: Web3, policy: SendPolicy) -> None:
+    first = sender.send("gift", gift(1))
+    nonce = web3.eth.get_transaction(first.hash)["nonce"]
+    again = Sender(web3, dev_account(0), policy).take_up("gift", gift(1), nonce, [first.hash])
+    assert again is not None and again.hash == first.hash
+    assert web3.eth.get_transaction_count(sender.address) == nonce + 1
+
+
+def test_take_up_of_one_in_the_pool(
+    sender: Sender, anvil: Anvil, web3: Web3, policy: SendPolicy
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    pending = sender.submit("gift", gift(1))
+    anvil.rpc("evm_mine")
+    heir = Sender(web3, dev_account(0), policy)
+    mined = heir.take_up("gift", gift(1), pending.nonce, pending.hashes)
+    assert mined is not None and [mined.hash] == pending.hashes
+
+
+def test_take_up_replaces_one_that_is_stuck(
+    sender: Sender, anvil: Anvil, web3: Web3, policy: SendPolicy
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    pending = sender.submit("gift", gift(1))
+    written: list[list[str]] = []
+
+    def mine_the_second(bid: Pending) -> None:
+        if not written:
+            anvil.rpc("evm_setIntervalMining", 1)
+        written.append(list(bid.hashes))
+
+    heir = Sender(web3, dev_account(0), policy)
+    try:
+        mined = heir.take_up("gift", gift(1), pending.nonce, pending.hashes, mine_the_second)
+    finally:
+        anvil.rpc("evm_setIntervalMining", 0)
+    assert mined is not None and mined.replacements >= 1
+    assert written[0][0] == pending.hashes[0] and mined.hash in written[-1]
+
+
+def test_take_up_of_one_that_was_never_sent(sender: Sender, web3: Web3) -> None:
+    nonce = web3.eth.get_transaction_count(sender.address)
+    mined = sender.take_up("gift", gift(1), nonce, ["0x" + "11" * 32])
+    assert mined is not None
+    assert web3.eth.get_transaction(mined.hash)["nonce"] == nonce
+
+
+def test_take_up_of_one_that_lost_its_nonce(sender: Sender, web3: Web3) -> None:
+    nonce = web3.eth.get_transaction_count(sender.address)
+    sender.send("other", gift(2))
+    assert sender.take_up("gift", gift(1), nonce, ["0x" + "11" * 32]) is None
+    assert web3.eth.get_transaction_count(sender.address) == nonce + 1
+
+
+def test_refused_bid_is_not_kept(sender: Sender, anvil: Anvil, web3: Web3) -> None:
+    """Written down before it was sent, and forgotten when the node refused it."""
+    anvil.rpc("evm_setAutomine", False)
+    first = sender.submit("gift", gift(1))
+    lower = Fees(first.fees.max_fee - 1, first.fees.tip)
+    written: list[str] = []
+    rival = Pending("gift", dict(first.fields), lower)
+    rival.journal = lambda bid: written.append(bid.hashes[-1])
+    with pytest.raises(Web3RPCError, match="underpriced"):
+        sender._broadcast(rival)
+    assert len(written) == 1 and rival.hashes == []

@@ -188,7 +188,7 @@ def test_nobody_there_is_unavailable() -> None:
         (503, "overloaded", Unavailable),
         (500, "error", Unavailable),
         (402, "price", Unavailable),
-        (402, "insufficient_escrow", InputError),
+        (402, "insufficient_funds", InputError),
         (400, "context_length_exceeded", InputError),
     ],
 )

@@ -19,7 +19,7 @@ CONSUMER, PROVIDER = "0x" + "11" * 20, "0x" + "22" * 20
 MODEL = Model(1, *([bytes(32)] * 5), 10, 10, 2, 100, 16, 14, 1, (0,))
 TERMS = Terms(PROVIDER, bytes(32), MODEL, price_input=5, price_output=7)
 STANDING = Standing(
-    now=1000, signer_valid=True, escrow=1000, unpaid=0, free_bond=10, slash_per_claim=10
+    now=1000, signer_valid=True, funds=1000, unpaid=0, free_bond=10, slash_per_claim=10
 )
 
 
@@ -93,8 +93,8 @@ def test_revert_salt() -> None:
     [
         ({"signer_valid": False}, "bad_signature"),
         ({"now": 1996}, "deadline"),
-        ({"escrow": 0}, "insufficient_escrow"),
-        ({"unpaid": 1000}, "insufficient_escrow"),
+        ({"funds": 0}, "insufficient_funds"),
+        ({"unpaid": 1000}, "insufficient_funds"),
         ({"free_bond": 9}, "provider_bond"),
     ],
 )

@@ -1,0 +1,172 @@
+"""Clients of the tokens: ERC-20 with permit, ASSAY, KARAT, and the airdrop of ASSAY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from assay.chain.contract import ContractClient
+from assay.chain.sender import Mined
+
+PERMIT_TYPE = (
+    ("owner", "address"),
+    ("spender", "address"),
+    ("value", "uint256"),
+    ("nonce", "uint256"),
+    ("deadline", "uint256"),
+)
+
+
+class Token(ContractClient):
+    """An ERC-20 token, with EIP-2612 where it has it; amounts are its smallest units."""
+
+    def balance_of(self, owner: str) -> int:
+        return int(self.read("balanceOf", owner))
+
+    def allowance(self, owner: str, spender: str) -> int:
+        return int(self.read("allowance", owner, spender))
+
+    def total_supply(self) -> int:
+        return int(self.read("totalSupply"))
+
+    def decimals(self) -> int:
+        return int(self.read("decimals"))
+
+    def symbol(self) -> str:
+        return str(self.read("symbol"))
+
+    def approve(self, spender: str, amount: int) -> Mined:
+        return self.write("approve", spender, amount)
+
+    def transfer(self, to: str, amount: int) -> Mined:
+        return self.write("transfer", to, amount)
+
+    def mint(self, to: str, amount: int) -> Mined:
+        """Test tokens only: ASSAY and KARAT are minted by other contracts."""
+        return self.write("mint", to, amount)
+
+    def ensure_allowance(self, owner: str, spender: str, amount: int) -> Mined | None:
+        """Approve exactly `amount` unless as much is approved already."""
+        if self.allowance(owner, spender) >= amount:
+            return None
+        return self.approve(spender, amount)
+
+    def permit_nonce(self, owner: str) -> int:
+        return int(self.read("nonces", owner))
+
+    def permit(
+        self, owner: str, spender: str, amount: int, deadline: int, signature: bytes
+    ) -> Mined:
+        """Approve in `owner`'s name, by its 65-byte signature over `permit_data`."""
+        r, s, v = signature[:32], signature[32:64], signature[64]
+        return self.write("permit", owner, spender, amount, deadline, v, r, s)
+
+    def permit_data(self, owner: str, spender: str, amount: int, deadline: int) -> dict[str, Any]:
+        """The EIP-712 document of a permit, with the owner's present nonce (EIP-2612)."""
+        _, name, version, chain_id, contract, _, _ = self.read("eip712Domain")
+        domain = {
+            "name": name,
+            "version": version,
+            "chainId": chain_id,
+            "verifyingContract": contract,
+        }
+        kinds = {"name": "string", "version": "string", "chainId": "uint256"}
+        domain_type = {**kinds, "verifyingContract": "address"}
+        return {
+            "types": {
+                "EIP712Domain": [{"name": n, "type": t} for n, t in domain_type.items()],
+                "Permit": [{"name": name, "type": kind} for name, kind in PERMIT_TYPE],
+            },
+            "primaryType": "Permit",
+            "domain": domain,
+            "message": {
+                "owner": owner,
+                "spender": spender,
+                "value": amount,
+                "nonce": self.permit_nonce(owner),
+                "deadline": deadline,
+            },
+        }
+
+
+class AssayToken(Token):
+    """ASSAY: 18 decimals, real burns, one minter for ever."""
+
+    def minter(self) -> str:
+        return str(self.read("minter"))
+
+    def burn(self, amount: int) -> Mined:
+        """Destroy tokens of the sender's; the supply falls."""
+        return self.write("burn", amount)
+
+    def set_minter(self, minter: str) -> Mined:
+        return self.write("set_minter", minter)
+
+
+class KaratToken(Token):
+    """KARAT: 18 decimals; each staked one spends $1 of inference a UTC day."""
+
+    def staked_of(self, account: str) -> int:
+        return int(self.read("staked_of", account))
+
+    def total_staked(self) -> int:
+        return int(self.read("total_staked"))
+
+    def total_tickets(self) -> int:
+        return int(self.read("total_tickets"))
+
+    def ticket(self, account: str, ticket_id: int) -> tuple[int, int]:
+        """Amount and first second of withdrawal; (0, 0) for none."""
+        amount, ready_at = self.read("ticket", account, ticket_id)
+        return int(amount), int(ready_at)
+
+    def ticket_count(self, account: str) -> int:
+        """How many tickets the account was ever given."""
+        return int(self.read("ticket_count", account))
+
+    def cooldown_seconds(self) -> int:
+        return int(self.read("cooldown_seconds"))
+
+    def minter(self) -> str:
+        return str(self.read("minter"))
+
+    def ledger(self) -> str:
+        return str(self.read("ledger"))
+
+    def stake(self, amount: int) -> Mined:
+        """From the sender's balance, without an approval."""
+        return self.write("stake", amount)
+
+    def request_unstake(self, amount: int) -> Mined:
+        return self.write("request_unstake", amount)
+
+    def cancel_ticket(self, ticket_id: int) -> Mined:
+        return self.write("cancel_ticket", ticket_id)
+
+    def withdraw(self, ticket_id: int) -> Mined:
+        return self.write("withdraw", ticket_id)
+
+    def set_links(self, minter: str, ledger: str) -> Mined:
+        return self.write("set_links", minter, ledger)
+
+
+class MerkleAirdrop(ContractClient):
+    """Parts of the genesis supply, claimed with a proof (`chain.airdrop` makes them)."""
+
+    def claim(self, account: str, amount: int, proof: Sequence[bytes]) -> Mined:
+        """Anyone may claim for an account, until the deadline."""
+        return self.write("claim", account, amount, list(proof))
+
+    def burn_unclaimed(self) -> Mined:
+        """Anyone, after the deadline."""
+        return self.write("burn_unclaimed")
+
+    def claimed(self, account: str) -> bool:
+        return bool(self.read("claimed", account))
+
+    def root(self) -> bytes:
+        return bytes(self.read("root"))
+
+    def deadline(self) -> int:
+        """The last second in which parts can be claimed."""
+        return int(self.read("deadline"))

@@ -1,0 +1,5 @@
+"""`ape run wallet airdrop`."""
+
+from assay.wallet.ape import command
+
+cli = command("airdrop")

@@ -1,0 +1,5 @@
+"""`ape run wallet allocate`."""
+
+from assay.wallet.ape import command
+
+cli = command("allocate")

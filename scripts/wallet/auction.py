@@ -1,0 +1,5 @@
+"""`ape run wallet auction`."""
+
+from assay.wallet.ape import command
+
+cli = command("auction")

@@ -1,0 +1,5 @@
+"""`ape run wallet cancel`."""
+
+from assay.wallet.ape import command
+
+cli = command("cancel")

@@ -1,0 +1,5 @@
+"""`ape run wallet cancel-karat`."""
+
+from assay.wallet.ape import command
+
+cli = command("cancel-karat")

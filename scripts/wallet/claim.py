@@ -1,0 +1,5 @@
+"""`ape run wallet claim`."""
+
+from assay.wallet.ape import command
+
+cli = command("claim")

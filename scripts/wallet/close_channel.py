@@ -1,0 +1,5 @@
+"""`ape run wallet close-channel`."""
+
+from assay.wallet.ape import command
+
+cli = command("close-channel")

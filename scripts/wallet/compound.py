@@ -1,0 +1,5 @@
+"""`ape run wallet compound`."""
+
+from assay.wallet.ape import command
+
+cli = command("compound")

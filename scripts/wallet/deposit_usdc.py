@@ -1,0 +1,5 @@
+"""`ape run wallet deposit-usdc`."""
+
+from assay.wallet.ape import command
+
+cli = command("deposit-usdc")

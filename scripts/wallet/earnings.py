@@ -1,0 +1,5 @@
+"""`ape run wallet earnings`."""
+
+from assay.wallet.ape import command
+
+cli = command("earnings")

@@ -1,0 +1,5 @@
+"""`ape run wallet mint`."""
+
+from assay.wallet.ape import command
+
+cli = command("mint")

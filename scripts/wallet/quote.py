@@ -1,0 +1,5 @@
+"""`ape run wallet quote`."""
+
+from assay.wallet.ape import command
+
+cli = command("quote")

@@ -1,0 +1,5 @@
+"""`ape run wallet show`."""
+
+from assay.wallet.ape import command
+
+cli = command("show")

@@ -1,0 +1,5 @@
+"""`ape run wallet stake`."""
+
+from assay.wallet.ape import command
+
+cli = command("stake")

@@ -1,0 +1,5 @@
+"""`ape run wallet stake-karat`."""
+
+from assay.wallet.ape import command
+
+cli = command("stake-karat")

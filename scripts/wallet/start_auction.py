@@ -1,0 +1,5 @@
+"""`ape run wallet start-auction`."""
+
+from assay.wallet.ape import command
+
+cli = command("start-auction")

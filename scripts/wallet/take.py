@@ -1,0 +1,5 @@
+"""`ape run wallet take`."""
+
+from assay.wallet.ape import command
+
+cli = command("take")

@@ -1,0 +1,5 @@
+"""`ape run wallet unstake-karat`."""
+
+from assay.wallet.ape import command
+
+cli = command("unstake-karat")

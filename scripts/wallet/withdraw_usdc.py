@@ -1,0 +1,5 @@
+"""`ape run wallet withdraw-usdc`."""
+
+from assay.wallet.ape import command
+
+cli = command("withdraw-usdc")
