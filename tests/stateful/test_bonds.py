@@ -1,8 +1,8 @@
 """Bonds, locks, tickets and deposits against a ledger kept beside the contracts.
 
-Two providers and two consumers do everything the registry, the escrow and the settlement let them
-do, in any order; convictions come as the game would send them. What a contract holds is always
-exactly what it owes.
+Two providers and two consumers do everything the registry, the ledger and the settlement let them
+do with bonds and dollars, in any order; convictions come as the game would send them. What a
+contract holds is always exactly what it owes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from assay.core.hashes import keccak
-from tests.support.market import DELAY, REWARD_BPS, SLASH, WINDOW, Claim, Market, reverts
+from tests.support.market import DELAY, REWARD_BPS, SLASH, WINDOW, Claim, Market, earned, reverts
 
 REWARD = SLASH * REWARD_BPS // 10_000
 CONSUMERS = [Account.from_key(keccak(name)) for name in (b"consumer 1", b"consumer 2")]
@@ -51,6 +51,7 @@ class Provider:
     locked: int = 0
     bond_tokens: int = 0
     earned: int = 0
+    dollars: int = 0
     tickets: list[Ticket] = field(default_factory=list)
 
     @property
@@ -93,7 +94,7 @@ class Bonds(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.stack.enter_context(boa.env.anchor())
         self.claims: list[Posted] = []
-        self.burned = self.rewards = self.minted = 0
+        self.burned = self.rewards = self.fees = 0
         self.supply = self.market.bond_token.totalSupply()
         self.opener = boa.env.generate_address("opener")
 
@@ -157,32 +158,46 @@ class Bonds(RuleBasedStateMachine):
 
     @rule(who=either, amount=deposits)
     def consumer_deposits(self, who: int, amount: int) -> None:
-        consumer, token = self.consumers[who], self.market.payment_token
-        address = consumer.signer.address
-        token.mint(address, amount, sender=self.market.deployer)
-        token.approve(self.market.escrow.address, amount, sender=address)
-        self.market.escrow.deposit(amount, sender=address)
+        consumer = self.consumers[who]
+        self.market.economy.deposit(consumer.signer.address, amount)
         consumer.balance += amount
 
     @rule(who=either, amount=deposits)
     def consumer_gives_notice(self, who: int, amount: int) -> None:
-        consumer, escrow = self.consumers[who], self.market.escrow
+        consumer, ledger = self.consumers[who], self.market.ledger
         if amount > consumer.available:
-            with reverts("escrow: balance too small"):
-                escrow.request_withdrawal(amount, sender=consumer.signer.address)
+            with reverts("credit_ledger: balance too small"):
+                ledger.request_withdrawal(amount, sender=consumer.signer.address)
             return
-        escrow.request_withdrawal(amount, sender=consumer.signer.address)
+        ledger.request_withdrawal(amount, sender=consumer.signer.address)
         consumer.tickets.append(Ticket(amount, self.market.now + DELAY))
 
     @rule(who=either, ticket_id=st.integers(0, 3))
     def consumer_withdraws(self, who: int, ticket_id: int) -> None:
-        consumer = self.consumers[who]
-        call = self.market.escrow.withdraw
-        ticket = self.redeem(call, consumer.signer.address, consumer.tickets, ticket_id)
+        consumer, ledger = self.consumers[who], self.market.ledger
+        holder = consumer.signer.address
+
+        def call(ticket: int, sender: str) -> None:
+            ledger.withdraw(ticket, sender, sender=sender)
+
+        ticket = self.redeem(call, holder, consumer.tickets, ticket_id)
         if ticket:
             amount = min(ticket.amount, consumer.balance)
             consumer.balance -= amount
             consumer.tokens += amount
+
+    @rule(who=either)
+    def provider_withdraws_earnings(self, who: int) -> None:
+        provider = self.providers[who]
+        call, amount = self.market.ledger.withdraw_earnings, provider.earned
+        assert call(provider.address, sender=provider.address) == amount
+        provider.dollars += amount
+        provider.earned = 0
+
+    @rule()
+    def fees_are_swept(self) -> None:
+        assert self.market.ledger.sweep_fees() == self.fees
+        self.fees = 0
 
     # Claims.
 
@@ -219,7 +234,8 @@ class Bonds(RuleBasedStateMachine):
         due = min(posted.claim.receipt.price, posted.consumer.balance)
         assert self.market.finalise(posted.claim) == due
         posted.consumer.balance -= due
-        posted.provider.earned += due
+        posted.provider.earned += earned(due)
+        self.fees += due - earned(due)
         self.release(posted, FINALISED)
 
     @precondition(lambda self: self.claims)
@@ -258,21 +274,24 @@ class Bonds(RuleBasedStateMachine):
             owed += sum(ticket.amount for ticket in provider.tickets if ticket.open)
         assert token.balanceOf(registry.address) == owed
         assert token.balanceOf(self.opener) == self.rewards
-        assert token.totalSupply() == self.supply + self.minted - self.burned
+        assert token.totalSupply() == self.supply - self.burned
 
     @invariant()
-    def escrow_holds_what_it_owes(self) -> None:
+    def ledger_holds_what_it_owes(self) -> None:
         if not hasattr(self, "consumers"):
             return
-        escrow, token = self.market.escrow, self.market.payment_token
+        ledger, token = self.market.ledger, self.market.payment_token
         for consumer in self.consumers:
             address = consumer.signer.address
-            assert escrow.balance_of(address) == consumer.balance
-            assert escrow.available(address) == consumer.available
+            assert ledger.balance_of(address) == consumer.balance
+            assert ledger.available(address) == consumer.available
             assert token.balanceOf(address) == consumer.tokens
         for provider in self.providers:
-            assert token.balanceOf(provider.address) == provider.earned
-        assert token.balanceOf(escrow.address) == sum(c.balance for c in self.consumers)
+            assert ledger.earnings_of(provider.address) == provider.earned
+            assert token.balanceOf(provider.address) == provider.dollars
+        assert ledger.fees() == self.fees
+        owed = sum(c.balance for c in self.consumers) + sum(p.earned for p in self.providers)
+        assert token.balanceOf(ledger.address) == owed + self.fees
 
     @invariant()
     def claims_stand_as_they_should(self) -> None:
@@ -286,7 +305,6 @@ class Bonds(RuleBasedStateMachine):
     def bond(self, provider: Provider, amount: int) -> None:
         self.market.fund_provider(amount, provider.address)
         provider.bonded += amount
-        self.minted += amount
 
     def redeem(
         self, call: Any, holder: str, tickets: list[Ticket], ticket_id: int

@@ -115,7 +115,6 @@ class Disputes(RuleBasedStateMachine):
         self.games: list[Reference] = []
         self.convicted = False
         self.finalised = False
-        self.minted = BONDED
         self.wallets: dict[str, int] = {}
         self.columns: dict[bytes, int] = {}
 
@@ -145,7 +144,6 @@ class Disputes(RuleBasedStateMachine):
             with reverts(reason):
                 self.market.game.open(*self.claim.opening(TOKEN_INDEX), sender=challenger)
             self.wallets[challenger] = BOND
-            self.minted += BOND
         else:
             self.open(honest=False)
 
@@ -240,7 +238,7 @@ class Disputes(RuleBasedStateMachine):
         assert contracts.providers.bonded(contracts.provider) == BONDED - SLASH * self.convicted
         locked = 0 if self.convicted or self.finalised else SLASH
         assert contracts.providers.locked(contracts.provider) == locked
-        assert token.totalSupply() - self.supply == self.minted - burned
+        assert token.totalSupply() == self.supply - burned
         for wallet, amount in self.wallets.items():
             assert token.balanceOf(wallet) == amount
 
@@ -289,7 +287,6 @@ class Disputes(RuleBasedStateMachine):
     def open(self, honest: bool) -> None:
         challenger = boa.env.generate_address("challenger")
         game = open_game(self.market, self.claim, TRACES[self.trace_name], TOKEN_INDEX, challenger)
-        self.minted += BOND
         self.wallets[challenger] = 0
         self.games.append(Reference(game, honest, [CLOCK, CLOCK], self.market.now))
 

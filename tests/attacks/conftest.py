@@ -1,0 +1,15 @@
+"""Attacks run on the quick EVM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.quick_evm import quick_evm
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _quickly() -> Iterator[None]:
+    with quick_evm():
+        yield
