@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from assay.chain.anvil import Anvil, dev_account
-from assay.chain.deploy import DEMO, deploy
+from assay.chain.deploy import deploy, local_setup
 from assay.chain.game_view import GameView
 from assay.chain.games import Games, Move
 from assay.chain.moves import read_move
 from assay.chain.network import Network
 from assay.chain.node import connect
+from assay.chain.parameters import DEMO
 from assay.chain.sender import Sender
 from assay.challenger.player import make_truth
 from assay.challenger.solver import Truth
@@ -93,12 +94,13 @@ class Arena:
     def __init__(self, anvil: Anvil, commitment: ModelCommitment, folder: Path) -> None:
         web3 = connect(anvil.url)
         deployer = Sender(web3, dev_account())
-        deployment = deploy(web3, deployer, DEMO, "bench")
+        setup = local_setup(DEMO, deployer.address)
+        deployment = deploy(web3, deployer, DEMO, setup, "bench", folder / "deployment")
         self.commitment = commitment
         self.network = Network(web3, deployment, deployer)
         self.network.models.register(commitment.header)
         self.parties: dict[str, Party] = make_parties(folder)
-        fund(self.network, self.parties)
+        fund(self.network, self.parties, setup.airdrop)
         self._provider = as_party(self.network, self.parties[PROVIDER])
         self._challenger = as_party(self.network, self.parties["challenger"])
         self._anvil = anvil

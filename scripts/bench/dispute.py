@@ -11,17 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from assay.chain.anvil import HARDFORK, Anvil, dev_account, find_anvil
+from assay.chain.anvil import HARDFORK, Anvil, dev_account
 from assay.chain.artifacts import sources_hash
 from assay.chain.node import connect
 from assay.chain.sender import Sender
@@ -32,13 +26,12 @@ from assay.engine.tokenizer import Tokenizer
 from assay.trace.commitment import ModelCommitment
 from assay.trace.execute import Tamper
 from scripts.bench.arena import Arena, Lie, Played
+from scripts.bench.conditions import machine, print_table, stderr, versions
 from scripts.bench.widths import measure
 
 PROMPT = "The with statement is used to wrap the execution of a block with methods defined by"
 TOKENS = 16
 WRONG = 5  # the output token that is wrong
-
-stderr = Console(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -92,8 +85,8 @@ def main() -> None:
         widths = measure(web3, Sender(web3, dev_account()))
         document = {
             "what": "one-element disputes on Anvil",
-            "machine": _machine(),
-            "versions": _versions(),
+            "machine": machine(),
+            "versions": versions(("vyper", "snekmate", "web3", "numpy", "torch")),
             "rules": {"hardfork": HARDFORK},
             "model": _model(commitment),
             "contracts": sources_hash(),
@@ -159,55 +152,9 @@ def _sum(played: Played, key: str) -> int:
 
 def _print_tables(games: list[dict[str, object]], widths: list[dict[str, object]]) -> None:
     columns = ["scenario", "transactions", "gas", "calldata_nonzero_bytes", "reason"]
-    _print_table("whole games", columns, games)
+    print_table("whole games", columns, games)
     columns = ["op", "verification", "width", "gas", "limit"]
-    _print_table("single verifications", columns, widths)
-
-
-def _print_table(title: str, columns: list[str], rows: list[dict[str, object]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for name in columns:
-        table.add_column(name.replace("_", " "))
-    for row in rows:
-        table.add_row(*(_shown(row[name]) for name in columns))
-    stderr.print(table)
-
-
-def _shown(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _machine() -> dict[str, object]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory / 2**30, 1),
-        "system": platform.platform(),
-    }
-
-
-def _cpu_name() -> str:
-    """Linux tells the model in /proc; elsewhere the architecture has to do."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
-
-
-def _versions() -> dict[str, str]:
-    packages = ("vyper", "snekmate", "web3", "numpy", "torch")
-    found = {name: version(name) for name in packages}
-    return {"python": platform.python_version(), **found, "anvil": _anvil_version()}
-
-
-def _anvil_version() -> str:
-    import subprocess
-
-    output = subprocess.run([find_anvil(), "--version"], capture_output=True, text=True, check=True)
-    return output.stdout.splitlines()[0].removeprefix("anvil Version:").strip()
+    print_table("single verifications", columns, widths)
 
 
 def _code_bytes(arena: Arena) -> dict[str, int]:
