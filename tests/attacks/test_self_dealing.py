@@ -8,10 +8,11 @@ share of capacity. So of a day in which it spends c micro-dollars, others w, it 
 
 of the providers' emission `pool`: to the wei what any honest provider gets for serving the same
 credit. An idle network pays all of its pool for 1 % of its capacity: $100 of credit a day at a
-capacity of $10,000, which is 100 KARAT, or 1 % of the stake. That is the most there is to gain,
-a day's pool, once, shared with everybody else who comes; it costs the credit, the compute of
-claims that anyone can challenge, and the bond behind them. More credit, one overpriced token, or
-waiting for a quiet day add nothing to it.
+capacity of $10,000, which is 100 KARAT, or 1 % of the stake. (Here a tenth of the emission is the
+pool of an idle network; with a split that leaves stakers all of it while nothing is used, that
+pool is nothing.) That is the most there is to gain, a day's pool, once, shared with everybody else
+who comes; it costs the credit, the compute of claims that anyone can challenge, and the bond
+behind them. More credit, one overpriced token, or waiting for a quiet day add nothing to it.
 """
 
 from __future__ import annotations

@@ -9,42 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eth_account import Account
-
-from assay.core.hashes import keccak
-from tests.support.beside import Answer, Beside, settings
-from tests.support.economy import DOLLAR, ETHER, deploy_economy
+from tests.support.beside import Answer, Beside
 from tests.support.evm import DAY, now, today
 from tests.support.reference.base import Tickets
 from tests.support.reference.ledger import Channel
-from tests.support.reference.world import World
-
-ACTORS = [Account.from_key(keccak(name)) for name in (b"first", b"second", b"third")]
-ASSAY = 200_000 * ETHER
-USD = 50_000 * DOLLAR
 
 ONE, THIRD, ALL, OVER = range(4)
 SHARES_BPS = (0, 3_333, 5_000, 10_000)
 EXPIRIES = (3_600, DAY, 3 * DAY, 40 * DAY)
-
-
-def funded_economy() -> Beside:
-    """Everything deployed; the actors hold ASSAY and dollars, and have approved them."""
-    both = Beside(deploy_economy(), ACTORS)
-    for name in both.names:
-        both.give(name, assay=ASSAY, usd_micro=USD)
-    return both
-
-
-def fresh_world(beside: Beside) -> World:
-    """A model of that economy, for another run on the same contracts."""
-    addresses = {name: part.address for name, part in beside.economy.contracts.items()}
-    addresses["treasury"] = beside.economy.treasury
-    world = World(settings(), addresses, now())
-    for name in beside.names:
-        world.token.transfer(beside.economy.treasury, name, ASSAY)
-        world.usdc.mint(name, USD)
-    return world
 
 
 def portion(part: int, whole: int) -> int:
@@ -73,11 +45,11 @@ class Flows:
 class Moves:
     """Moves by number of actor, on contracts and model alike."""
 
-    def __init__(self, beside: Beside) -> None:
+    def __init__(self, beside: Beside, flows: Flows | None = None) -> None:
         self.beside = beside
         self.world = beside.world
         self.names = beside.names
-        self.flows = Flows()
+        self.flows = flows or Flows()
         self.key = 2  # the actor whose key signs for others' channels
 
     def received(self, answer: Answer, amount: int) -> None:
@@ -214,6 +186,19 @@ class Moves:
         by = None if signer is None else self.beside.actors[signer]
         return self.beside.signed(owner, payee, day, cumulative, by)
 
+    def pay(self, who: int, other: int, part: int, age: int, halves: int) -> None:
+        """As the settlement pays a claim posted some days ago, of a micro-dollar, a third or all
+        of the credit, or more than that; the reference price is all of its price, or half."""
+        consumer, provider, ledger = self.names[who], self.names[other], self.world.ledger
+        posted_at = now() - age * DAY
+        credit = sum(ledger.credit_of(consumer, posted_at // DAY - day) for day in (0, 1))
+        more = credit + ledger.balances[consumer] // 3 + 1
+        price = {ONE: 1, THIRD: credit // 3 + 1, ALL: credit, OVER: more}[part]
+        paid, fees = ledger.earnings[provider], ledger.fees
+        self.beside.pay(consumer, provider, price, price >> halves, posted_at)
+        self.flows.paid += ledger.earnings[provider] - paid
+        self.flows.fees += ledger.fees - fees
+
     # --- rewards and treasury ----------------------------------------------------------
 
     def reward_work(self, who: int, other: int, part: int) -> None:
@@ -222,8 +207,10 @@ class Moves:
         self.beside.reward_work(self.names[who], days)
 
     def take(self, who: int, other: int, part: int) -> None:
-        """Any dollars of an auction, at most at the price of now, or one below."""
+        """Any dollars of an auction, at most at the price of now, or one below; starts one."""
         auction = self.world.auction
+        if not auction.is_live:
+            self.beside.start_auction()
         left = auction.sales[-1].left if auction.sales else 0
         amount = portion(part, left)
         due = auction.quote(min(amount, left)) if auction.is_live else 0

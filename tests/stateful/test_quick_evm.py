@@ -11,8 +11,8 @@ import boa
 import pytest
 from eth.exceptions import Revert
 
-from tests.stateful.moves import ALONE, TREASURY, Moves, fresh_world, funded_economy
-from tests.support.beside import Beside
+from tests.stateful.moves import ALONE, TREASURY
+from tests.stateful.scenes import Scene, lived_in
 from tests.support.evm import DAY
 from tests.support.quick_evm import View, quick_evm
 
@@ -20,7 +20,7 @@ MOVES = 250
 SPANS = (1, 3_000, DAY, 9 * DAY)
 
 
-def transcript(beside: Beside, quick: bool) -> list[tuple[Any, ...]]:
+def transcript(scene: Scene, quick: bool) -> list[tuple[Any, ...]]:
     """What each call of a fixed play gave."""
     calls: list[tuple[Any, ...]] = []
     execute = boa.env.evm.execute_code
@@ -37,21 +37,19 @@ def transcript(beside: Beside, quick: bool) -> list[tuple[Any, ...]]:
         patch.object(boa.env.evm, "execute_code", recorded),
         quick_evm() if quick else nullcontext(),
     ):
-        beside.world = fresh_world(beside)
-        moves = Moves(beside)
+        moves = scene.begin()
         for _ in range(MOVES):
             who, other, part = random.randrange(3), random.randrange(3), random.randrange(4)
             random.choice([*ALONE, *TREASURY])(moves, who, other, part)
             if random.random() < 0.2:
-                beside.travel(random.choice(SPANS))
+                moves.beside.travel(random.choice(SPANS))
     return calls
 
 
 def test_same_as_titanoboa() -> None:
     with boa.env.anchor():
-        boa.env.timestamp = boa.env.timestamp // DAY * DAY + DAY
-        beside = funded_economy()
-        plain, quick = transcript(beside, False), transcript(beside, True)
+        scene = lived_in()
+        plain, quick = transcript(scene, False), transcript(scene, True)
     assert len(plain) == len(quick) >= MOVES
     assert any(error for error, *_ in plain) and not all(error for error, *_ in plain)
     for index, (expected, found) in enumerate(zip(plain, quick, strict=True)):
