@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Contracts import each other from the checkout's root, snekmate from the environment, whatever
 # the working directory is. Compiled contracts stay in the checkout.
 boa.interpret.set_search_paths([str(ROOT)])
-boa.interpret.set_cache_dir(str(ROOT / ".build" / "titanoboa"))
+boa.interpret.set_cache_dir(str(ROOT / ".build" / "titanoboa" / "common"))
 
 # No deadline: the first example compiles or warms up. In CI the draw is the same every time;
 # elsewhere it differs, and a failure prints what reproduces it.

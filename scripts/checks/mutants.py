@@ -42,11 +42,11 @@ WANTED_PERCENT = 95
 KILLED, SURVIVED, TIMEOUT, BROKEN = "killed", "survived", "timed out", "broken"
 IMPORT = re.compile(r"^from (?:\.\.modules|\.) import (\w+)", re.MULTILINE)
 COMPILE = """
-import sys, boa, boa.interpret
-boa.interpret.set_search_paths(["."])
-boa.interpret.set_cache_dir(".build/titanoboa")
+import sys
+import tests.conftest
+from tests.support.evm import deployer
 for source in sys.argv[1:]:
-    boa.load_partial(source)
+    deployer(source)
 """
 
 stderr = Console(stderr=True)
@@ -176,11 +176,11 @@ class Workspace:
 def affected(root: Path, file: str) -> list[str]:
     """Contracts to deploy that the file is part of: itself, or all that import the module."""
     if not file.startswith("modules/"):
-        return [f"contracts/{file}.vy"]
+        return [file]
     module = file.removeprefix("modules/")
     sources = sorted((root / "contracts").glob("*/*.vy"))
     return [
-        source.relative_to(root).as_posix()
+        source.relative_to(root / "contracts").with_suffix("").as_posix()
         for source in sources
         if source.parent.name != "modules" and module in modules_of(source)
     ]

@@ -9,7 +9,7 @@ import pytest
 from tests.support.quick_evm import quick_evm
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def _quickly() -> Iterator[None]:
     with quick_evm():
         yield

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import boa
@@ -13,10 +16,35 @@ from boa import BoaError
 DAY = 86_400
 
 
+IMPORT = re.compile(r"^from \.+\w* import (\w+)", re.MULTILINE)
+
+
 @cache
 def deployer(source: str) -> Any:
-    """A contract's compiled code, ready to deploy: `deployer("staking/Staking")(token, …)`."""
-    return boa.load_partial(f"contracts/{source}.vy")
+    """A contract's compiled code, ready to deploy: `deployer("staking/Staking")(token, …)`.
+
+    Cached on disk in a folder for exactly these sources: titanoboa 0.2.8 does not see a change in
+    a module that only another module imports.
+    """
+    path = Path("contracts") / f"{source}.vy"
+    digest = sha256(b"".join(file.read_bytes() for file in sorted(_sources_of(path)))).hexdigest()
+    common = boa.interpret._disk_cache
+    boa.interpret.set_cache_dir(str(common.cache_dir.parent / digest[:16]))
+    try:
+        return boa.load_partial(str(path))
+    finally:
+        boa.interpret._disk_cache = common
+
+
+def _sources_of(path: Path) -> set[Path]:
+    """A contract's file, and all of ours that it imports, by whatever way."""
+    found = {path}
+    for name in IMPORT.findall(path.read_text()):
+        for folder, suffix in (("modules", "vy"), ("interfaces", "vyi")):
+            file = Path("contracts") / folder / f"{name}.{suffix}"
+            if file.is_file():
+                found |= _sources_of(file)
+    return found
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from eth.vm.transaction_context import BaseTransactionContext
 from eth_hash.auto import keccak
 
 CALLER = b"\x11" * 20
+UNNAMED = "a contract"  # how titanoboa's errors call one; its own name for it reads the storage
 
 SHA3, CALLDATACOPY, CODECOPY, MCOPY = 0x20, 0x37, 0x39, 0x5E
 JUMP, JUMPI, JUMPDEST, POP, MLOAD, MSTORE = 0x56, 0x57, 0x5B, 0x50, 0x51, 0x52
@@ -299,7 +300,9 @@ def _apply_computation(
     address = message.code_address
     if message.is_create or address in cls._precompiles or address in py_evm._precompiles:
         original = super(py_evm.titanoboa_computation, cls).apply_computation
-        return original(state, message, context, parent_computation=parent_computation)
+        created = original(state, message, context, parent_computation=parent_computation)
+        created._contract_repr_before_revert = UNNAMED
+        return created
     with cls(state, message, context) as computation:
         if parent_computation is None:
             computation.contracts_created = []
@@ -313,7 +316,7 @@ def _apply_computation(
             raise InsufficientStack("not enough items on the stack") from None
         except KeyError as missing:
             raise InvalidInstruction(f"no opcode {missing}") from None
-    computation._contract_repr_before_revert = ""
+    computation._contract_repr_before_revert = UNNAMED
     return computation
 
 

@@ -54,17 +54,22 @@ import os
 import time
 from pathlib import Path
 
-import boa
-import boa.interpret
-
-boa.interpret.set_search_paths([str(Path(__file__).resolve().parents[3])])
+from tests.support.evm import deployer
 
 
 def test_half():
-    toy = boa.load("contracts/toys/Toy.vy")
+    toy = deployer("toys/Toy")()
     assert os.environ["ASSAY_ROOT"] == str(Path.cwd())
     assert toy.half(5) == 2
 """
+
+# What compiles contracts for the tests, as it is.
+SHARED = (
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/support/__init__.py",
+    "tests/support/evm.py",
+)
 
 FAULT = Fault("modules/rules", "rounds up", ("toy",), "amount // 2", "(amount + 1) // 2")
 
@@ -77,6 +82,7 @@ def toy(tmp_path: Path) -> Path:
         "contracts/modules/rules.vy": MODULE,
         "tests/unitary/toy/test_toy.py": TESTS,
         "pyproject.toml": "",
+        **{name: (mutants.ROOT / name).read_text() for name in SHARED},
     }
     for name, text in files.items():
         path = tmp_path / "toy" / name

@@ -34,8 +34,9 @@ class Drop:
         self.contract.claim(account, amount, proof, sender=sender or self.stranger)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed_drop() -> Drop:
+    """Of each file anew: its deadline must lie ahead, whatever ran before."""
     treasury, stranger, *claimants = (
         boa.env.generate_address(role)
         for role in ("treasury", "stranger", "first", "second", "third")
