@@ -35,9 +35,9 @@ emissions: public(immutable(address))
 #                              STORAGE
 # ------------------------------------------------------------------
 
-# Published capacity by day, as far as this transaction has asked for it. That of today and of
-# yesterday is fixed: it changes from a next day on only.
-published: transient(HashMap[uint256, uint256])
+# Published capacity of today and yesterday, by the day's parity, as far as this transaction has
+# asked for it. It is fixed: it changes from a next day on only.
+published: transient(uint256[2])
 
 
 # ------------------------------------------------------------------
@@ -77,9 +77,12 @@ def _of_karat(account: address) -> uint256:
 
 @view
 @internal
-def _of_capacity(account: address, day: uint256, bps: uint256) -> uint256:
+def _of_capacity(
+    account: address, day: uint256, bps: uint256, published: uint256
+) -> uint256:
     """
     @notice Micro-USD that `bps` of the account's capacity allowance are; today or yesterday.
+    @param published The whole network's capacity of that day.
     @dev One division: parts of at most 10,000 bps in all never sum above the whole.
          No overflow: capacity below 2**50, stake below 2**96, bps below 2**14.
     """
@@ -88,23 +91,23 @@ def _of_capacity(account: address, day: uint256, bps: uint256) -> uint256:
     stake, total = staticcall IStaking(staking).opening_stake(account, day)
     if stake == 0:
         return 0
-    return self._published(day) * stake * bps // (total * BPS)
+    return published * stake * bps // (total * BPS)
 
 
 @view
 @internal
 def _published(day: uint256) -> uint256:
-    known: uint256 = self.published[day]
-    if known > 0:
-        return known
     return staticcall IEmissionController(emissions).daily_capacity(day)
 
 
 @internal
-def _remember(day: uint256):
+def _remembered(day: uint256) -> uint256:
     """
-    @notice Ask for a day's published capacity once a transaction: bulk collection needs it for
-            every channel.
+    @notice Today's or yesterday's published capacity, asked for once a transaction: bulk
+            collection needs it for every channel.
     """
-    if self.published[day] == 0:
-        self.published[day] = self._published(day)
+    known: uint256 = self.published[day % 2]
+    if known == 0:
+        known = self._published(day)
+        self.published[day % 2] = known
+    return known

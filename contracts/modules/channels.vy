@@ -185,49 +185,30 @@ def _collect(
     if voucher.day < promises._since(terms):
         terms = self._terms(id, voucher.day)
     tally: uint256 = tallies._rolled(self.record[id].tally, today)
-    place: uint256 = voucher.day + 1 - today
-    if voucher.cumulative <= tallies._credit(tally, place) + tallies._usdc(tally, place):
-        return STALE, 0, 0
-    if not self._is_authorised(signed, promises._key(terms)):
-        return WRONG_SIGNATURE, 0, 0
-    return self._draw(id, voucher, terms, tally, place)
-
-
-@internal
-def _draw(
-    id: bytes32,
-    voucher: ICreditLedger.Voucher,
-    terms: uint256,
-    tally: uint256,
-    place: uint256,
-) -> (uint256, uint256, uint256):
-    """
-    @notice Credit first, then dollars, as far as they go. The voucher is above what was
-            collected.
-    """
+    # INVARIANT: the day is today or yesterday; and below, what is due was just compared.
+    place: uint256 = unsafe_sub(unsafe_add(voucher.day, 1), today)
     credit: uint256 = tallies._credit(tally, place)
     usdc: uint256 = tallies._usdc(tally, place)
-    due: uint256 = voucher.cumulative - credit - usdc
+    if voucher.cumulative <= credit + usdc:
+        return STALE, 0, 0
+    # Who is owner, payee and caller in one signs nothing.
+    if voucher.owner != payee or payee != msg.sender:
+        if not vouchers._is_signed(signed, promises._key(terms)):
+            return WRONG_SIGNATURE, 0, 0
+    # Credit first, then dollars, as far as they go.
+    due: uint256 = unsafe_sub(voucher.cumulative, credit + usdc)
     credit = self._credit_for(voucher, terms, credit, due)
-    usdc = min(due - credit, min(tallies._deposit(tally), tallies.MAX_USDC - usdc))
+    if due == credit:
+        usdc = 0
+    else:
+        usdc = min(due - credit, min(tallies._deposit(tally), tallies.MAX_USDC - usdc))
     if credit + usdc == 0:
         return EXHAUSTED, 0, 0
     self.record[id].tally = tallies._collected(tally, place, credit, usdc)
     log ICreditLedger.Collected(
-        owner=voucher.owner, payee=voucher.payee, day=voucher.day, credit=credit, usdc=usdc
+        owner=voucher.owner, payee=payee, day=voucher.day, credit=credit, usdc=usdc
     )
     return NO_FAULT, credit, usdc
-
-
-@view
-@internal
-def _is_authorised(signed: ICreditLedger.SignedVoucher, session_key: address) -> bool:
-    """
-    @notice Signed, or the caller's own: owner and payee in one.
-    """
-    if signed.voucher.owner == signed.voucher.payee and signed.voucher.owner == msg.sender:
-        return True
-    return vouchers._is_signed(signed, session_key)
 
 
 @internal
@@ -240,14 +221,16 @@ def _credit_for(
     limit: uint256 = promises._karat(terms)
     # Capacity is asked for only when KARAT does not reach: it costs a call.
     if collected + due > limit and promises._bps(terms) > 0:
-        allowances._remember(voucher.day)
-        limit = self._limit(voucher.owner, terms, voucher.day)
+        published: uint256 = allowances._remembered(voucher.day)
+        limit = self._limit(voucher.owner, terms, voucher.day, published)
     return min(due, limit - min(limit, collected))
 
 
 @view
 @internal
-def _limit(owner: address, terms: uint256, day: uint256) -> uint256:
+def _limit(
+    owner: address, terms: uint256, day: uint256, published: uint256
+) -> uint256:
     """
     @notice Credit that a channel may pay on a day, today or yesterday.
     @dev Never falls for a given day: promises only rise within it, and capacity is what it was
@@ -256,7 +239,7 @@ def _limit(owner: address, terms: uint256, day: uint256) -> uint256:
     limit: uint256 = promises._karat(terms)
     bps: uint256 = promises._bps(terms)
     if bps > 0:
-        limit += allowances._of_capacity(owner, day, bps)
+        limit += allowances._of_capacity(owner, day, bps, published)
     return min(limit, tallies.MAX_CREDIT)
 
 
@@ -331,7 +314,9 @@ def _state(owner: address, payee: address, day: uint256) -> ICreditLedger.Channe
         day=day,
         collected_credit=tallies._credit(tally, place),
         collected_usdc=tallies._usdc(tally, place),
-        credit_limit=self._limit(owner, self._terms(id, day), day),
+        credit_limit=self._limit(
+            owner, self._terms(id, day), day, allowances._published(day)
+        ),
         deposit=tallies._deposit(tally),
         expires_at=self._expires_at(id),
     )

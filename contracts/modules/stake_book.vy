@@ -65,7 +65,8 @@ struct Holder:
 pool_stake: uint256
 pool_books: uint256
 
-# paid 140 bits, free 96, day 20 | locked 96, owed 160. A new staker writes the first word only.
+# paid 140 bits, free + locked 96, day 20 | locked 96, owed 160. A new staker writes the first word
+# only, and an opening is read from it alone.
 holder_stake: HashMap[address, uint256]
 holder_books: HashMap[address, uint256]
 
@@ -133,14 +134,14 @@ def _change(account: address, pool: Pool, holder: Holder, added: uint256, remove
 def _opening(account: address, day: uint256) -> (uint256, uint256):
     """
     @return The account's stake and the whole stake as the day began. Vouchers are collected by
-            it: it reads two words of the account, and of the pool one or two.
+            it: of an account that has not moved since, it reads one word.
     """
     openings._check(day)
     word: uint256 = self.holder_stake[account]
     changed: uint256 = word >> (SUM_BITS + STAKE_BITS)
     staked: uint256 = 0
     if changed < day:
-        staked = ((word >> SUM_BITS) & STAKE_MASK) + (self.holder_books[account] & STAKE_MASK)
+        staked = (word >> SUM_BITS) & STAKE_MASK
     else:
         staked = openings._kept(self.holder_opening[account], changed, day)
     word = self.pool_stake
@@ -184,18 +185,20 @@ def _store_pool(pool: Pool):
 def _load_holder(account: address) -> Holder:
     word: uint256 = self.holder_stake[account]
     books: uint256 = self.holder_books[account]
+    locked: uint256 = books & STAKE_MASK
     return Holder(
-        free=(word >> SUM_BITS) & STAKE_MASK,
+        free=((word >> SUM_BITS) & STAKE_MASK) - locked,
         paid=word & SUM_MASK,
         day=word >> (SUM_BITS + STAKE_BITS),
-        locked=books & STAKE_MASK,
+        locked=locked,
         owed=books >> STAKE_BITS,
     )
 
 
 @internal
 def _store_holder(account: address, holder: Holder):
+    staked: uint256 = holder.free + holder.locked
     self.holder_stake[account] = (
-        holder.paid | (holder.free << SUM_BITS) | (holder.day << (SUM_BITS + STAKE_BITS))
+        holder.paid | (staked << SUM_BITS) | (holder.day << (SUM_BITS + STAKE_BITS))
     )
     self.holder_books[account] = holder.locked | (holder.owed << STAKE_BITS)

@@ -287,7 +287,10 @@ def allowance_of(account: address) -> (uint256, uint256):
     """
     @notice Today's whole allowance: from staked KARAT, and from the capacity share.
     """
-    capacity: uint256 = allowances._of_capacity(account, allowances._today(), BPS)
+    today: uint256 = allowances._today()
+    capacity: uint256 = allowances._of_capacity(
+        account, today, BPS, allowances._published(today)
+    )
     return allowances._of_karat(account), capacity
 
 

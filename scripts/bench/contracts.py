@@ -319,14 +319,15 @@ def voucher_rows(economy: Economy, channels: int) -> list[Row]:
 
 
 def capacity_row(economy: Economy, bulk: Bulk) -> Row:
-    """Channels of stakers that promise capacity and no KARAT: two calls more for each."""
-    count = min(20, len(bulk.owners) // 2)
-    for name, owner in zip(bulk.names[:count], bulk.owners[:count], strict=True):
+    """Channels of stakers that promise capacity and no KARAT: a call more for each."""
+    for number, (name, owner) in enumerate(zip(bulk.names, bulk.owners, strict=True)):
         economy.fund(name, assay=1_000 * ETHER)
         economy.rig.send(economy.staking, "stake", 1_000 * ETHER, by=owner)
-        economy.channel(owner, bulk.gateway, 0, 10_000)
+        key = economy.rig.account(SESSION) if bulk.by_key(number) else NOBODY
+        economy.channel(owner, bulk.gateway, 0, 10_000, key)
     economy.rig.to_next_day(HOUR)
-    return bulk.collect("first of the day, capacity instead of KARAT", range(count), 1)
+    everybody = range(len(bulk.owners))
+    return bulk.collect("first of the day, capacity instead of KARAT", everybody, 1)
 
 
 def _per_channel(name: str, channels: int, sent: Sent) -> Row:

@@ -45,8 +45,8 @@ FORGETFUL = Defect(
 )
 TRUSTING = Defect(
     LEDGER,
-    "vouchers._is_signed(signed, session_key)",
-    "vouchers._is_signed(signed, session_key) or True",
+    "vouchers._is_signed(signed, promises._key(terms))",
+    "(vouchers._is_signed(signed, promises._key(terms)) or True)",
     CHANNELS,
 )
 HASHED = "keccak256(abi_encode(VOUCHER_TYPE_HASH, voucher))"
