@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from assay.chain.contract import ContractClient
 from assay.chain.sender import Mined
+from assay.chain.tickets import TicketClient
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class EmissionController(ContractClient):
         return str(self.read("ledger"))
 
 
-class Staking(ContractClient):
+class Staking(TicketClient):
     """Stakes of ASSAY, free and locked; amounts are ASSAY wei."""
 
     def stake(self, amount: int) -> Mined:
@@ -130,15 +131,6 @@ class Staking(ContractClient):
 
     def stake_for(self, account: str, amount: int) -> Mined:
         return self.write("stake_for", account, amount)
-
-    def request_unstake(self, amount: int) -> Mined:
-        return self.write("request_unstake", amount)
-
-    def cancel_ticket(self, ticket_id: int) -> Mined:
-        return self.write("cancel_ticket", ticket_id)
-
-    def withdraw(self, ticket_id: int) -> Mined:
-        return self.write("withdraw", ticket_id)
 
     def claim(self) -> Mined:
         """Mint the sender's rewards to it."""
@@ -164,9 +156,6 @@ class Staking(ContractClient):
     def total_stake(self) -> int:
         return int(self.read("total_stake"))
 
-    def total_tickets(self) -> int:
-        return int(self.read("total_tickets"))
-
     def claimable(self, account: str) -> int:
         """What `claim` would mint now."""
         return int(self.read("claimable", account))
@@ -175,18 +164,6 @@ class Staking(ContractClient):
         """The account's and the whole stake as a UTC day began: today or yesterday."""
         own, total = self.read("opening_stake", account, day)
         return int(own), int(total)
-
-    def ticket(self, account: str, ticket_id: int) -> tuple[int, int]:
-        """Amount and first second of withdrawal; (0, 0) for none."""
-        amount, ready_at = self.read("ticket", account, ticket_id)
-        return int(amount), int(ready_at)
-
-    def ticket_count(self, account: str) -> int:
-        """How many tickets the account was ever given."""
-        return int(self.read("ticket_count", account))
-
-    def cooldown_seconds(self) -> int:
-        return int(self.read("cooldown_seconds"))
 
     def minter(self) -> str:
         return str(self.read("minter"))

@@ -7,8 +7,10 @@ from typing import Any
 
 from assay.chain.contract import ContractClient
 from assay.chain.sender import Mined
+from assay.chain.tickets import TicketClient
+from assay.core.eip712 import typed_data
 
-PERMIT_TYPE = (
+PERMIT_FIELDS = (
     ("owner", "address"),
     ("spender", "address"),
     ("value", "uint256"),
@@ -64,29 +66,15 @@ class Token(ContractClient):
     def permit_data(self, owner: str, spender: str, amount: int, deadline: int) -> dict[str, Any]:
         """The EIP-712 document of a permit, with the owner's present nonce (EIP-2612)."""
         _, name, version, chain_id, contract, _, _ = self.read("eip712Domain")
-        domain = {
-            "name": name,
-            "version": version,
-            "chainId": chain_id,
-            "verifyingContract": contract,
+        values = {
+            "owner": owner,
+            "spender": spender,
+            "value": amount,
+            "nonce": self.permit_nonce(owner),
+            "deadline": deadline,
         }
-        kinds = {"name": "string", "version": "string", "chainId": "uint256"}
-        domain_type = {**kinds, "verifyingContract": "address"}
-        return {
-            "types": {
-                "EIP712Domain": [{"name": n, "type": t} for n, t in domain_type.items()],
-                "Permit": [{"name": name, "type": kind} for name, kind in PERMIT_TYPE],
-            },
-            "primaryType": "Permit",
-            "domain": domain,
-            "message": {
-                "owner": owner,
-                "spender": spender,
-                "value": amount,
-                "nonce": self.permit_nonce(owner),
-                "deadline": deadline,
-            },
-        }
+        domain = (name, version)
+        return typed_data(domain, chain_id, contract, "Permit", PERMIT_FIELDS, values)
 
 
 class AssayToken(Token):
@@ -103,7 +91,7 @@ class AssayToken(Token):
         return self.write("set_minter", minter)
 
 
-class KaratToken(Token):
+class KaratToken(Token, TicketClient):
     """KARAT: 18 decimals; each staked one spends $1 of inference a UTC day."""
 
     def staked_of(self, account: str) -> int:
@@ -111,21 +99,6 @@ class KaratToken(Token):
 
     def total_staked(self) -> int:
         return int(self.read("total_staked"))
-
-    def total_tickets(self) -> int:
-        return int(self.read("total_tickets"))
-
-    def ticket(self, account: str, ticket_id: int) -> tuple[int, int]:
-        """Amount and first second of withdrawal; (0, 0) for none."""
-        amount, ready_at = self.read("ticket", account, ticket_id)
-        return int(amount), int(ready_at)
-
-    def ticket_count(self, account: str) -> int:
-        """How many tickets the account was ever given."""
-        return int(self.read("ticket_count", account))
-
-    def cooldown_seconds(self) -> int:
-        return int(self.read("cooldown_seconds"))
 
     def minter(self) -> str:
         return str(self.read("minter"))
@@ -136,15 +109,6 @@ class KaratToken(Token):
     def stake(self, amount: int) -> Mined:
         """From the sender's balance, without an approval."""
         return self.write("stake", amount)
-
-    def request_unstake(self, amount: int) -> Mined:
-        return self.write("request_unstake", amount)
-
-    def cancel_ticket(self, ticket_id: int) -> Mined:
-        return self.write("cancel_ticket", ticket_id)
-
-    def withdraw(self, ticket_id: int) -> Mined:
-        return self.write("withdraw", ticket_id)
 
     def set_links(self, minter: str, ledger: str) -> Mined:
         return self.write("set_links", minter, ledger)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 from eth_abi.abi import encode
-from eth_account.messages import _hash_eip191_message, encode_typed_data
 from eth_utils.crypto import keccak as _keccak
 
-from assay.core.types import ZERO_HASH, Hash, Job, Model, Receipt, Step
+from assay.core.eip712 import digest, typed_data
+from assay.core.types import Hash, Job, Model, Receipt, Step
 
 TAG_TILE = b"\x00"
 TAG_NODE = b"\x01"
@@ -102,33 +103,11 @@ JOB_FIELDS: Sequence[tuple[str, str]] = (
 )
 
 
-def job_typed_data(job: Job, chain_id: int, settlement: str) -> dict[str, object]:
+def job_typed_data(job: Job, chain_id: int, settlement: str) -> dict[str, Any]:
     """The EIP-712 document that a consumer signs."""
-    return {
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"},
-                {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"},
-            ],
-            "Job": [{"name": name, "type": kind} for name, kind in JOB_FIELDS],
-        },
-        "primaryType": "Job",
-        "domain": {
-            "name": "Assay",
-            "version": "1",
-            "chainId": chain_id,
-            "verifyingContract": settlement,
-        },
-        "message": {name: getattr(job, name) for name, _ in JOB_FIELDS},
-    }
+    return typed_data(("Assay", "1"), chain_id, settlement, "Job", JOB_FIELDS, job)
 
 
 def job_id(job: Job, chain_id: int, settlement: str) -> Hash:
     """EIP-712 digest of the job for one chain and one Settlement."""
-    document = encode_typed_data(full_message=job_typed_data(job, chain_id, settlement))
-    return Hash(bytes(_hash_eip191_message(document)))
-
-
-__all__ = [name for name in dir() if not name.startswith("_")] + ["ZERO_HASH"]
+    return digest(job_typed_data(job, chain_id, settlement))

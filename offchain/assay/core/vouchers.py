@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from eth_account.messages import _hash_eip191_message, encode_typed_data
-
+from assay.core.eip712 import digest, typed_data
 from assay.core.types import Hash
 
 DAY_SECONDS = 86_400
@@ -53,28 +52,10 @@ def day_of(timestamp: int) -> int:
 
 def voucher_typed_data(voucher: Voucher, chain_id: int, ledger: str) -> dict[str, Any]:
     """The EIP-712 document of a voucher, for one chain and one CreditLedger."""
-    return {
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"},
-                {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"},
-            ],
-            "Voucher": [{"name": name, "type": kind} for name, kind in VOUCHER_FIELDS],
-        },
-        "primaryType": "Voucher",
-        "domain": {
-            "name": "Assay credit",
-            "version": "1",
-            "chainId": chain_id,
-            "verifyingContract": ledger,
-        },
-        "message": {name: getattr(voucher, name) for name, _ in VOUCHER_FIELDS},
-    }
+    domain = ("Assay credit", "1")
+    return typed_data(domain, chain_id, ledger, "Voucher", VOUCHER_FIELDS, voucher)
 
 
 def voucher_digest(voucher: Voucher, chain_id: int, ledger: str) -> Hash:
     """The EIP-712 digest that is signed."""
-    document = encode_typed_data(full_message=voucher_typed_data(voucher, chain_id, ledger))
-    return Hash(bytes(_hash_eip191_message(document)))
+    return digest(voucher_typed_data(voucher, chain_id, ledger))
