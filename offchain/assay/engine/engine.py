@@ -11,10 +11,9 @@ from torch import Tensor
 
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request, check_sampling, check_tokens
+from assay.engine.backends import BackendFactory, BackendName, make_backend
 from assay.engine.batch import Batch
-from assay.engine.cache import KVCache
 from assay.engine.forward import Decoder, Segment
-from assay.engine.gemm import Gemm, best_gemm
 from assay.engine.sampler import Draw, Sampler
 from assay.engine.scheduler import Scheduler
 from assay.exact.model import ExactModel
@@ -31,7 +30,8 @@ class Engine:
     Args:
         model: the integer model, see `importer.import_checkpoint`.
         threads: torch's compute threads in this process; None leaves them as they are.
-        gemm: the product's implementation; None picks the fastest that is right here.
+        backend: "native", "torch", or "auto" for the faster one that this machine and this model
+            can have; or a function that makes a `backends.base.Backend` of a model.
         slots: requests that `generate` decodes together; more of them wait.
 
     `generate` may be called from several threads at once: their requests share a batch of
@@ -42,15 +42,17 @@ class Engine:
         self,
         model: ExactModel,
         threads: int | None = None,
-        gemm: Gemm | None = None,
+        backend: BackendName | BackendFactory = "auto",
         slots: int = 32,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model = model
         self.shape = model.shape
-        self._decoder = Decoder(model, gemm or best_gemm())
-        self._sampler = Sampler(self._decoder.gumbel, model.logit_fraction)
+        self.backend = backend(model) if callable(backend) else make_backend(model, backend)
+        self._decoder = Decoder(self.backend)
+        gumbel = torch.tensor(model.gumbel, dtype=torch.int64)
+        self._sampler = Sampler(gumbel, model.logit_fraction)
         self._scheduler = Scheduler(self.batch(slots))
 
     def batch(self, slots: int) -> Batch:
@@ -126,7 +128,7 @@ class Engine:
 
     def _prefill(self, tokens: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
         """(first position, hidden rows) of successive parts of one sequence."""
-        cache: KVCache = self._decoder.new_cache()
+        cache = self._decoder.new_cache()
         cache.reserve(1, len(tokens))
         for start in range(0, len(tokens), PREFILL_ROWS):
             part = tokens[start : start + PREFILL_ROWS]

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.engine.backends.base import Rows
 from assay.engine.checkpoint import Array
-from assay.engine.kernels import Rows
 
 DAMPING = 100
 """The diagonal grows by its mean over this, so that rarely used inputs keep their weights."""

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from assay.core.errors import InputError, ModelError
 from assay.engine import calibration as records
+from assay.engine.backends import make_backend
 from assay.engine.calibration import Calibration
 from assay.engine.checkpoint import Checkpoint, read_checkpoint
 from assay.engine.equalise import equalise
 from assay.engine.feedback import Collector
 from assay.engine.forward import Decoder, Segment
-from assay.engine.gemm import best_gemm
 from assay.engine.quantise import quantise
 from assay.engine.texts import first_tokens, token_windows
 from assay.engine.tokenizer import Tokenizer
@@ -75,7 +75,7 @@ def quantise_calibrated(
     nearest = quantise(equalised, calibration)
     windows = _windows(equalised, folder, _text(calibration, folder), calibration.text_tokens)
     collector = Collector(calibration.feedback_width)
-    decoder = Decoder(nearest, best_gemm(), collector)
+    decoder = Decoder(make_backend(nearest), collector)
     for window in windows:
         decoder.logits(decoder.hidden(decoder.new_cache(), [Segment(0, 0, window)]))
     return quantise(equalised, calibration, collector.products())

@@ -38,7 +38,7 @@ class Sampler:
 
     @torch.inference_mode()
     def choose(self, logits: Tensor, draws: Sequence[Draw]) -> list[int]:
-        """logits (R, vocab) float64 holding int32, one row per draw; ties go to the lowest id."""
+        """logits (R, vocab) holding int32, one row per draw; ties go to the lowest id."""
         warm = [row for row, draw in enumerate(draws) if draw.params.inv_temperature]
         if not warm:
             return logits.argmax(dim=1).tolist()

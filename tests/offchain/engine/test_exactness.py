@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 from assay.core.types import TEMPERATURE_ONE, SamplingParams
 from assay.engine import engine as engine_module
+from assay.engine.backends.torch_cpu import TorchBackend
 from assay.engine.engine import Engine
 from assay.engine.gemm import DigitGemm, FloatGemm, Gemm
 from assay.exact import sampling
@@ -56,7 +58,7 @@ def decode_in_batch(engine: Engine, requests: list[list[int]], slots: int) -> li
 def test_whole_passes_equal_the_reference(gemm: Gemm, length: int) -> None:
     model = random_model()
     tokens = np.random.default_rng(length).integers(0, model.shape.vocab, length).tolist()
-    found = Engine(model, gemm=gemm).logits(tokens)[-1]
+    found = Engine(model, backend=partial(TorchBackend, gemm=gemm)).logits(tokens)[-1]
     assert np.array_equal(found, reference_logits(model, tokens))
 
 

@@ -1,0 +1,148 @@
+"""What a backend must do: the fused steps that `forward.Decoder` puts together.
+
+A backend holds one model's weights in the form that its kernels like and computes the opcodes of
+`assay.exact.ops`, several to a step, to the same bits. Its tensors are its own affair: the pass in
+`forward.py` hands what one step returns to the next and looks into none of it, but for two things
+that every backend's have: residuals and logits are tensors (R, width) of integers within int32, of
+whatever dtype, and `Rows` can be read.
+
+What a step returns may lie in memory that the same step of the same cache uses again, so it is
+good until that step is called again; the residual that `linear` adds to is consumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from assay.exact.model import ExactModel, Layer, Linear, Norm
+
+Prepared = Any
+"""A backend's own form of a `Linear` or `Norm`: made and read by that backend alone."""
+Queries = Any
+"""What `store` hands to `attend`."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`tokens` of the sequence in `slot`, the first of them at position `start`."""
+
+    slot: int
+    start: int
+    tokens: Sequence[int]
+
+
+class Rows(Protocol):
+    """Quantised rows: real = values * 2**exponents; values (R, K) within +-32515, exponents (R, 1)
+    in [-15, 17]."""
+
+    @property
+    def values(self) -> Tensor: ...
+
+    @property
+    def exponents(self) -> Tensor: ...
+
+
+class Cache(Protocol):
+    """Keys and values by slot; what one sequence holds never depends on its neighbours."""
+
+    def reserve(self, slots: int, positions: int) -> None:
+        """Make room for so many sequences of so many positions; what is there stays."""
+        ...
+
+
+class Run(Protocol):
+    """One pass's rows and where they belong, made by `Backend.begin`."""
+
+    @property
+    def segments(self) -> Sequence[Segment]: ...
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """One decoder layer; `qkv` and `gate_up` are stacked, since they share their input."""
+
+    attn_norm: Prepared
+    qkv: Prepared
+    o: Prepared
+    mlp_norm: Prepared
+    gate_up: Prepared
+    down: Prepared
+    scalars: Layer
+
+
+class Backend(Protocol):
+    """One model, ready to run.
+
+    T is the number of the pass's rows, R any number of rows, d the hidden size.
+    """
+
+    name: str
+    final_norm: Prepared
+    head: Prepared
+
+    @property
+    def layers(self) -> Sequence[LayerWeights]: ...
+
+    def new_cache(self) -> Cache:
+        """An empty cache."""
+        ...
+
+    def begin(self, cache: Any, segments: Sequence[Segment]) -> Any:
+        """Place the segments' rows, and make room for them in `cache`: a `Run`."""
+        ...
+
+    def embed(self, run: Any) -> Tensor:
+        """EMBED: the residual rows of the pass's tokens (T, d)."""
+        ...
+
+    def norm(self, x: Tensor, weights: Prepared) -> Rows:
+        """EXPONENT, RMS, NORM of residual rows (R, d), then EXPONENT and QUANT of the result."""
+        ...
+
+    def linear(self, rows: Any, weights: Prepared, onto: Tensor | None = None) -> Tensor:
+        """LINEAR (R, K) -> (R, J); with `onto` (R, J), the residual, then ADD to it."""
+        ...
+
+    def store(self, index: int, qkv: Tensor, run: Any) -> Queries:
+        """ROPE, EXPONENT, QUANT of queries and keys, TRANSPOSE of values; layer `index`'s keys and
+        values go into the cache."""
+        ...
+
+    def attend(self, index: int, queries: Queries, run: Any) -> Rows:
+        """SCORES, ROWMAX, EXP2, SUM, ATTEND (T, H * hd), then EXPONENT and QUANT of the result."""
+        ...
+
+    def gate(self, index: int, gate_up: Tensor) -> Rows:
+        """SILU_GATE of (R, 2 * intermediate), then EXPONENT and QUANT of the result."""
+        ...
+
+
+class Preparing(Protocol):
+    """The two conversions that `prepare_layers` needs."""
+
+    def prepare_linear(self, *parts: Linear) -> Prepared:
+        """Several layers that share their input, stacked by output channel."""
+        ...
+
+    def prepare_norm(self, norm: Norm) -> Prepared: ...
+
+
+def prepare_layers(model: ExactModel, backend: Preparing) -> tuple[LayerWeights, ...]:
+    """Every layer's weights in a backend's own form."""
+    return tuple(_prepare_layer(layer, backend) for layer in model.layers)
+
+
+def _prepare_layer(layer: Layer, backend: Preparing) -> LayerWeights:
+    return LayerWeights(
+        attn_norm=backend.prepare_norm(layer.attn_norm),
+        qkv=backend.prepare_linear(layer.q, layer.k, layer.v),
+        o=backend.prepare_linear(layer.o),
+        mlp_norm=backend.prepare_norm(layer.mlp_norm),
+        gate_up=backend.prepare_linear(layer.gate, layer.up),
+        down=backend.prepare_linear(layer.down),
+        scalars=layer,
+    )
