@@ -29,10 +29,11 @@ class Engine:
 
     Args:
         model: the integer model, see `importer.import_checkpoint`.
-        threads: torch's compute threads in this process; None leaves them as they are.
+        threads: compute threads, torch's in this process too; None leaves them as they are.
         backend: "native", "torch", or "auto" for the faster one that this machine and this model
             can have; or a function that makes a `backends.base.Backend` of a model.
         slots: requests that `generate` decodes together; more of them wait.
+        pin: whether the native backend's threads each stay on one processor.
 
     `generate` may be called from several threads at once: their requests share a batch of
     `slots`. A `Batch` from `batch` belongs to one thread.
@@ -44,12 +45,16 @@ class Engine:
         threads: int | None = None,
         backend: BackendName | BackendFactory = "auto",
         slots: int = 32,
+        pin: bool = False,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model = model
         self.shape = model.shape
-        self.backend = backend(model) if callable(backend) else make_backend(model, backend)
+        if callable(backend):
+            self.backend = backend(model)
+        else:
+            self.backend = make_backend(model, backend, threads, pin)
         self._decoder = Decoder(self.backend)
         gumbel = torch.tensor(model.gumbel, dtype=torch.int64)
         self._sampler = Sampler(gumbel, model.logit_fraction)

@@ -1,0 +1,348 @@
+"""The backend in C++: int32 tensors, weights packed for the machine's vectors; see `native`.
+
+Structures are filled in once per weight, cache and pass, so that a step costs one foreign call.
+Rows and outputs lie in memory that each thread keeps for itself and uses again; the residual and
+the logits are fresh.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assay.engine.backends.base import Segment, prepare_layers
+from assay.engine.native.library import (
+    AttentionStruct,
+    Kernels,
+    KeysValuesStruct,
+    NormStruct,
+    RowsStruct,
+    RunStruct,
+    SegmentStruct,
+    ShapeStruct,
+    WeightsStruct,
+)
+from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
+from assay.exact.ops import mean_square_eps
+
+GRANULE = 64
+"""Cache positions are allocated in multiples of this, row widths padded to it."""
+BLOCK = 16
+MAX_HEAD_DIM = 512
+"""Sums of the digits of so many elements' products fit int32, see products_avx512.hpp."""
+
+
+def _round_up(n: int, to: int) -> int:
+    return -(-n // to) * to
+
+
+@dataclass(frozen=True)
+class NativeWeights:
+    """A packed linear layer; `struct` points into the tensors."""
+
+    packed: Tensor
+    mantissa: Tensor
+    shift: Tensor
+    outputs: int
+    width: int
+    struct: WeightsStruct
+    address: int
+
+
+@dataclass(frozen=True)
+class NativeNorm:
+    gain: Tensor
+    eps_terms: Tensor
+    width: int
+    struct: NormStruct
+    address: int
+
+
+class NativeRows:
+    """Room for quantised rows, of which the first `count` are in use."""
+
+    def __init__(self, capacity: int, width: int, digit_planes: bool) -> None:
+        self._planes = digit_planes
+        self._padded = _round_up(width, GRANULE)
+        self._values = torch.empty(capacity, 2 * self._padded, dtype=torch.uint8)
+        self._exponents = torch.empty(capacity, dtype=torch.int32)
+        self._sums = torch.empty(capacity, 2, dtype=torch.int32)
+        self.capacity, self.width, self.count = capacity, width, 0
+        self.struct = RowsStruct(
+            self._values.data_ptr(),
+            self._exponents.data_ptr(),
+            self._sums.data_ptr(),
+            2 * self._padded,
+            width,
+        )
+        self.address = self.struct.address
+
+    @property
+    def values(self) -> Tensor:
+        """(count, width) int16, a copy."""
+        used = self._values[: self.count]
+        if not self._planes:
+            return used.view(torch.int16)[:, : self.width].clone()
+        digits = used.view(torch.int8).to(torch.int16)
+        high, low = digits[:, : self.width], digits[:, self._padded :][:, : self.width]
+        return high * 256 + low
+
+    @property
+    def exponents(self) -> Tensor:
+        """(count, 1) int32, a copy."""
+        return self._exponents[: self.count, None].clone()
+
+
+class NativeCache:
+    """Keys and values in the layout of `assay.hpp`; slots and capacity grow with what is asked."""
+
+    def __init__(self, shape: LlamaShape) -> None:
+        self._shape = shape
+        self.slots = 0
+        self.capacity = 0
+        self._layers: list[tuple[Tensor, ...]] = []
+        self._structs: list[KeysValuesStruct] = []
+        self.addresses: list[int] = []
+
+    def reserve(self, slots: int, positions: int) -> None:
+        if slots <= self.slots and positions <= self.capacity:
+            return
+        if positions > self.capacity:
+            wanted = max(positions, min(2 * self.capacity, self._shape.context))
+            self.capacity = _round_up(wanted, GRANULE)
+        self.slots = max(slots, self.slots)
+        old = self._layers or [()] * self._shape.layers
+        self._layers = [self._grown(before) for before in old]
+        self._structs = [
+            KeysValuesStruct(*(part.data_ptr() for part in layer), self.capacity)
+            for layer in self._layers
+        ]
+        self.addresses = [struct.address for struct in self._structs]
+
+    def _grown(self, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        head_dim, outer = self._shape.head_dim, (self.slots, self._shape.kv_heads)
+        wide = _round_up(head_dim, BLOCK)
+        keys = (*outer, self.capacity // BLOCK, head_dim // 2, BLOCK, 2)
+        values = (*outer, self.capacity // 2, wide, 2)
+        new = (
+            torch.zeros(keys, dtype=torch.int16),
+            torch.zeros(values, dtype=torch.int16),
+            torch.zeros((*outer, self.capacity), dtype=torch.int8),
+        )
+        for before, after in zip(old, new, strict=False):
+            after[: before.shape[0], :, : before.shape[2]] = before
+        return new
+
+
+class NativeRun:
+    """One pass's rows; `struct` points into the tensors."""
+
+    def __init__(
+        self, segments: Sequence[Segment], cache: NativeCache, rope: Tensor, memory: _Memory
+    ) -> None:
+        self.segments, self.cache = segments, cache
+        counts = [len(segment.tokens) for segment in segments]
+        firsts = np.cumsum([0, *counts])
+        self.count = int(firsts[-1])
+        self.tokens = torch.tensor([t for segment in segments for t in segment.tokens])
+        self._slots = np.repeat(np.array([s.slot for s in segments], np.int32), counts)
+        starts = np.repeat(np.array([s.start for s in segments], np.int32), counts)
+        offsets = np.arange(self.count, dtype=np.int32) - np.repeat(firsts[:-1], counts)
+        self._positions = (starts + offsets).astype(np.int32)
+        self.length = int(self._positions.max()) + 1
+        self._segments = (SegmentStruct * len(segments))(
+            *(
+                SegmentStruct(int(row), count, segment.slot, segment.start)
+                for row, count, segment in zip(firsts[:-1], counts, segments, strict=True)
+            )
+        )
+        self._memory = memory.attention(self.count)
+        self.struct = RunStruct(
+            self._segments,
+            len(segments),
+            self.count,
+            self._slots.ctypes.data,
+            self._positions.ctypes.data,
+            rope.data_ptr(),
+            *(part.data_ptr() for part in self._memory),
+        )
+        self.address = self.struct.address
+
+
+class _Memory(threading.local):
+    """What one thread's steps write to, by use and width; grows to the most rows seen."""
+
+    def __init__(self, shape: LlamaShape, digit_planes: bool) -> None:
+        self._shape, self._planes = shape, digit_planes
+        self._rows: dict[tuple[str, int], NativeRows] = {}
+        self._outputs: dict[int, Tensor] = {}
+        self._attention: tuple[Tensor, ...] = ()
+
+    def rows(self, use: str, count: int, width: int) -> NativeRows:
+        rows = self._rows.get((use, width))
+        if rows is None or rows.capacity < count:
+            rows = self._rows[use, width] = NativeRows(count, width, self._planes)
+        rows.count = count
+        return rows
+
+    def output(self, count: int, width: int) -> Tensor:
+        out = self._outputs.get(width)
+        if out is None or out.shape[0] < count:
+            out = self._outputs[width] = torch.empty(count, width, dtype=torch.int32)
+        return out if out.shape[0] == count else out[:count]
+
+    def attention(self, count: int) -> tuple[Tensor, ...]:
+        """Queries, their exponents, mixed values."""
+        if not self._attention or self._attention[0].shape[0] < count:
+            wide = self._shape.heads * self._shape.head_dim
+            self._attention = (
+                torch.empty(count, 2 * wide, dtype=torch.int16),
+                torch.empty(count, self._shape.heads, dtype=torch.int32),
+                torch.empty(count, wide, dtype=torch.int32),
+            )
+        return self._attention
+
+
+class NativeBackend:
+    """See `base.Backend`.
+
+    Args:
+        isa: the instruction set, see `native.library.isas`; None takes the best.
+        threads: threads of a step, the calling one included; None takes as many as torch.
+        pin: whether each of the others stays on one processor.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        model: ExactModel,
+        isa: str | None = None,
+        threads: int | None = None,
+        pin: bool = False,
+    ) -> None:
+        shape = self._shape = model.shape
+        self.kernels = Kernels(isa, threads or torch.get_num_threads(), pin)
+        self._library, self._context = self.kernels.library, self.kernels.context
+        self._shape_struct = ShapeStruct(shape.heads, shape.kv_heads, shape.head_dim)
+        self._shape_address = self._shape_struct.address
+        self._memory = _Memory(shape, self.kernels.digit_planes)
+        self._rope = torch.tensor(model.rope)
+        self._embedding = torch.from_numpy(model.embedding)
+        self._embedding_shift = model.embedding_shift
+        self.layers = prepare_layers(model, self)
+        self.final_norm = self.prepare_norm(model.final_norm)
+        self.head = self.prepare_linear(model.head)
+        self._attention = [_attention(layer) for layer in model.layers]
+
+    @staticmethod
+    def supports(shape: LlamaShape) -> bool:
+        """Whether the kernels' bounds hold for a model; `checkpoint` admits no other."""
+        return shape.head_dim <= MAX_HEAD_DIM and shape.head_dim % 2 == 0
+
+    def prepare_linear(self, *parts: Linear) -> NativeWeights:
+        weight = np.ascontiguousarray(np.concatenate([part.weight for part in parts]))
+        outputs, width = weight.shape
+        channels = _round_up(outputs, self.kernels.lanes)
+        packed = torch.empty(channels * _round_up(width, 4), dtype=torch.uint8)
+        self._library.assay_advise(packed.data_ptr(), packed.numel())
+        self._library.assay_pack(
+            self._context, weight.ctypes.data, outputs, width, packed.data_ptr()
+        )
+        mantissa, shift = torch.zeros(2, channels, dtype=torch.int32)
+        mantissa[:outputs] = torch.from_numpy(np.concatenate([part.mantissa for part in parts]))
+        shift[:outputs] = torch.from_numpy(np.concatenate([part.shift for part in parts]))
+        struct = WeightsStruct(
+            packed.data_ptr(), mantissa.data_ptr(), shift.data_ptr(), outputs, width
+        )
+        return NativeWeights(packed, mantissa, shift, outputs, width, struct, struct.address)
+
+    def prepare_norm(self, norm: Norm) -> NativeNorm:
+        gain = torch.tensor(norm.gain, dtype=torch.int32)
+        terms = torch.from_numpy(mean_square_eps(norm.eps, np.arange(-15, 18, dtype=np.int64)))
+        struct = NormStruct(gain.data_ptr(), terms.data_ptr(), len(gain), norm.shift)
+        return NativeNorm(gain, terms, len(gain), struct, struct.address)
+
+    def new_cache(self) -> NativeCache:
+        return NativeCache(self._shape)
+
+    def begin(self, cache: NativeCache, segments: Sequence[Segment]) -> NativeRun:
+        run = NativeRun(segments, cache, self._rope, self._memory)
+        cache.reserve(max(segment.slot for segment in segments) + 1, run.length)
+        return run
+
+    def embed(self, run: NativeRun) -> Tensor:
+        rows = self._embedding.index_select(0, run.tokens).to(torch.int32)
+        return rows.bitwise_left_shift_(self._embedding_shift)
+
+    def norm(self, x: Tensor, weights: NativeNorm) -> NativeRows:
+        count, x = x.shape[0], x.contiguous()
+        rows = self._memory.rows("norm", count, weights.width)
+        self._library.assay_norm(self._context, x.data_ptr(), count, weights.address, rows.address)
+        return rows
+
+    def linear(
+        self, rows: NativeRows, weights: NativeWeights, onto: Tensor | None = None
+    ) -> Tensor:
+        count = rows.count
+        if onto is not None:
+            out = onto
+        elif weights is self.head:
+            out = torch.empty(count, weights.outputs, dtype=torch.int32)
+        else:
+            out = self._memory.output(count, weights.outputs)
+        self._library.assay_linear(
+            self._context,
+            rows.address,
+            count,
+            weights.address,
+            out.data_ptr(),
+            None if onto is None else onto.data_ptr(),
+        )
+        return out
+
+    def store(self, index: int, qkv: Tensor, run: NativeRun) -> None:
+        self._library.assay_store(
+            self._context,
+            qkv.data_ptr(),
+            run.address,
+            self._shape_address,
+            self._attention[index].address,
+            run.cache.addresses[index],
+        )
+
+    def attend(self, index: int, queries: None, run: NativeRun) -> NativeRows:
+        rows = self._memory.rows("attend", run.count, self._shape.heads * self._shape.head_dim)
+        self._library.assay_attend(
+            self._context,
+            run.address,
+            self._shape_address,
+            self._attention[index].address,
+            run.cache.addresses[index],
+            rows.address,
+        )
+        return rows
+
+    def gate(self, index: int, gate_up: Tensor) -> NativeRows:
+        count, width = gate_up.shape[0], self._shape.intermediate
+        rows = self._memory.rows("gate", count, width)
+        scalars = self.layers[index].scalars
+        self._library.assay_gate(
+            self._context,
+            gate_up.data_ptr(),
+            count,
+            scalars.gate_fraction,
+            scalars.product_shift,
+            self._memory.output(count, width).data_ptr(),
+            rows.address,
+        )
+        return rows
+
+
+def _attention(layer: Layer) -> AttentionStruct:
+    return AttentionStruct(layer.v_shift, layer.score_mantissa, layer.score_shift)

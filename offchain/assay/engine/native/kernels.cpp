@@ -1,0 +1,361 @@
+// The kernels of one instruction set. This file is compiled once for each, with that set's flags
+// and ASSAY_ISA naming it, so nothing here may be shared between the copies: everything is in an
+// anonymous namespace or a static function, and no standard container or algorithm is used.
+//
+// The loops are plain where the compiler makes good vectors of them. Bounds on intermediate values
+// are argued in assay/exact/ops.py; only what is different here is argued again.
+
+#include <cstring>
+
+#include "assay.hpp"
+#include "vectors.hpp"
+
+#if defined(ASSAY_ISA_AVX512)
+#include "products_avx512.hpp"
+#elif defined(ASSAY_ISA_AVX2)
+#include "products_avx2.hpp"
+#else
+#include "products_portable.hpp"
+#endif
+
+namespace assay {
+namespace {
+
+using products::kLanes;
+
+constexpr int64_t kDigitMax = 127 * 256;  // also the attention numerators' peak
+constexpr int64_t kLog2eQ30 = 1549082005;
+constexpr int64_t kMeanSquareMax = (int64_t{1} << 46) - 1;
+constexpr int kAttendFraction = 8;
+constexpr int kBlock = 16;         // positions of a key block, channels of a value block
+constexpr int64_t kSumPairs = 256; // pairs of numerators and values that an int32 sum can hold
+
+inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// EXPONENT of a row; |INT_MIN| needs the unsigned type, as does the peak with its margin.
+inline int exponent(const int32_t* x, int64_t count) {
+    uint32_t peak = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        const uint32_t size = x[i] < 0 ? 0u - static_cast<uint32_t>(x[i]) : x[i];
+        peak = size > peak ? size : peak;
+    }
+    peak += peak >> 7;
+    return (peak ? 32 - __builtin_clz(peak) : 0) - 15;
+}
+
+// QUANT with the row's own exponent, within +-32515. floor((v + 2**(e-1)) / 2**e) is the shifted
+// value plus the highest bit shifted out, which stays in int32.
+template <typename F>
+inline void quant(const int32_t* x, int64_t count, int e, F&& put) {
+    if (e > 0) {
+        for (int64_t i = 0; i < count; ++i) put(i, (x[i] >> e) + ((x[i] >> (e - 1)) & 1));
+    } else {
+        for (int64_t i = 0; i < count; ++i)
+            put(i, static_cast<int32_t>(static_cast<uint32_t>(x[i]) << -e));
+    }
+}
+
+void write_row(const int32_t* x, const Rows& rows, int64_t row, int e) {
+    const int64_t width = rows.width, padded = round_up(width, 64);
+    uint8_t* out = rows.values + row * rows.stride;
+    rows.exponents[row] = e;
+    if (products::kDigitPlanes) {
+        int8_t* high = reinterpret_cast<int8_t*>(out);
+        int8_t* low = high + padded;
+        int32_t high_sum = 0, low_sum = 0;
+        quant(x, width, e, [&](int64_t i, int32_t q) {
+            const int32_t h = (q + 128) >> 8, l = q - h * 256;
+            high[i] = static_cast<int8_t>(h);
+            low[i] = static_cast<int8_t>(l);
+            high_sum += h;
+            low_sum += l;
+        });
+        std::memset(high + width, 0, static_cast<size_t>(padded - width));
+        std::memset(low + width, 0, static_cast<size_t>(padded - width));
+        rows.sums[2 * row] = high_sum;
+        rows.sums[2 * row + 1] = low_sum;
+    } else {
+        int16_t* values = reinterpret_cast<int16_t*>(out);
+        quant(x, width, e, [&](int64_t i, int32_t q) { values[i] = static_cast<int16_t>(q); });
+        std::memset(values + width, 0, static_cast<size_t>(2 * (padded - width)));
+    }
+}
+
+void quantise(const int32_t* x, const Rows& rows, int64_t row) {
+    const int32_t* from = x + row * rows.width;
+    write_row(from, rows, row, exponent(from, rows.width));
+}
+
+int64_t isqrt(int64_t v) {
+    int64_t root = static_cast<int64_t>(__builtin_sqrt(static_cast<double>(v)));
+    root -= root * root > v;
+    root += (root + 1) * (root + 1) <= v;
+    return root;
+}
+
+// RMS's result for a row with exponent e. Squares of a quantised row are below 2**30.
+int64_t inverse_rms(const int32_t* x, const Norm& norm, int e) {
+    int64_t total = 0;
+    quant(x, norm.width, e, [&](int64_t, int32_t q) { total += q * q; });
+    const int64_t bounded = min(total + norm.eps_terms[e + 15], kMeanSquareMax);
+    const int64_t mean = (bounded << 16) / norm.width;
+    const int64_t root = max(isqrt(min(mean, kMeanSquareMax) << 16), 1);
+    return min((int64_t{1} << 47) / root, kInt32Max);
+}
+
+void norm(const int32_t* x, const Norm& weights, const Rows& rows, int64_t row, int32_t* y) {
+    const int32_t* from = x + row * weights.width;
+    const int e = exponent(from, weights.width);
+    const int64_t inverse = inverse_rms(from, weights, e);
+    const Shift first(11 + e), second(weights.shift);
+    for (int64_t i = 0; i < weights.width; i += kWide) {
+        const int64_t n = weights.width - i;
+        const I64 t = first.apply(load(from + i, n) * inverse);
+        put(y + i, second.apply(t * load(weights.gain + i, n)), n);
+    }
+    write_row(y, rows, row, exponent(y, weights.width));
+}
+
+void pack(const int8_t* weight, int64_t outputs, int64_t width, int64_t group, uint8_t* out) {
+    const int64_t steps = (width + 3) / 4;
+    uint8_t* to = out + group * steps * kLanes * 4;
+    for (int64_t step = 0; step < steps; ++step) {
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+            const int64_t j = group * kLanes + lane;
+            for (int64_t k = 4 * step; k < 4 * step + 4; ++k) {
+                const int value = j < outputs && k < width ? weight[j * width + k] : 0;
+                *to++ = static_cast<uint8_t>(value + products::kWeightOffset);
+            }
+        }
+    }
+}
+
+// LINEAR's rescaling of one row's sums for one group of channels, then ADD.
+void finish(const int64_t* sums, int e, const int32_t* mantissa, const int32_t* shift,
+            int64_t count, int32_t* out, const int32_t* onto) {
+    for (int64_t i = 0; i < count; i += kWide) {
+        const int64_t n = count - i;
+        const I64 by = load(shift + i, kWide) - e;
+        I64 y = rescale(load(sums + i) * load(mantissa + i, kWide), by);
+        if (onto) y = saturate(y + load(onto + i, n));
+        put(out + i, y, n);
+    }
+}
+
+// Rows first..last-1 times one group of channels.
+void multiply(const Rows& rows, int64_t first, int64_t last, const Weights& weights, int64_t group,
+              int32_t* out, const int32_t* onto) {
+    const int64_t steps = (weights.width + 3) / 4, channel = group * kLanes;
+    const int64_t n = min(kLanes, weights.outputs - channel);
+    const uint8_t* packed = weights.packed + channel * steps * 4;
+    const int64_t plane = round_up(rows.width, 64);
+    alignas(64) int64_t sums[products::kRows][kLanes];
+    for (int64_t row = first; row < last; row += products::kRows) {
+        const int64_t count = min(products::kRows, last - row);
+        products::rows_by_group(rows.values + row * rows.stride, rows.stride, plane,
+                                rows.sums + 2 * row, count, packed, steps, sums);
+        for (int64_t r = 0; r < count; ++r) {
+            const int64_t at = (row + r) * weights.outputs + channel;
+            finish(sums[r], rows.exponents[row + r], weights.mantissa + channel,
+                   weights.shift + channel, n, out + at, onto ? onto + at : nullptr);
+        }
+    }
+}
+
+// SILU_GATE. The sigmoid's dividend is at most 2**60 and its quotient 2**30, so the float quotient
+// is within one of it.
+void gate(const int32_t* gate, const int32_t* up, int64_t count, int64_t fraction, int64_t shift,
+          int32_t* out) {
+    const Shift by(shift);
+    const int64_t one = int64_t{1} << 30;
+    for (int64_t i = 0; i < count; i += kWide) {
+        const I64 g = load(gate + i, count - i), z = (max(g, -g) * kLog2eQ30) >> (14 + fraction);
+        const I64 whole = z >> 16;
+        const I64 tail = pow2neg(z & 0xFFFF) >> min(whole, splat(31));  // below 2**31: 31 gives 0
+        const I64 numerator = g >= 0 ? splat(one) : tail;
+        const I64 sigmoid = divide(numerator << 30, one + tail);
+        const I64 silu = (g * sigmoid + (one >> 1)) >> 30;
+        put(out + i, by.apply(silu * load(up + i, count - i)), count - i);
+    }
+}
+
+// ROPE of one head: (hd) int32 -> (hd) int32.
+void rope(const int32_t* x, const int16_t* table, int64_t hd, int32_t* out) {
+    const int64_t half = hd / 2;
+    for (int64_t i = 0; i < half; ++i) {
+        const int64_t low = x[i], high = x[half + i], cos = table[i], sin = table[half + i];
+        out[i] = static_cast<int32_t>(saturate((low * cos - high * sin + (1 << 13)) >> 14));
+        out[half + i] = static_cast<int32_t>(saturate((high * cos + low * sin + (1 << 13)) >> 14));
+    }
+}
+
+void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& a,
+           const KeysValues& cache, int64_t row) {
+    const int64_t hd = s.head_dim, slot = run.slots[row], position = run.positions[row];
+    const int64_t wide = round_up(hd, kBlock);
+    const int16_t* table = run.rope + position * hd;
+    const int32_t* x = qkv + row * (s.heads + 2 * s.kv_heads) * hd;
+    int32_t turned[512];
+    for (int64_t head = 0; head < s.heads; ++head, x += hd) {
+        rope(x, table, hd, turned);
+        const int e = exponent(turned, hd);
+        int16_t* high = run.queries + (row * s.heads + head) * 2 * hd;
+        int16_t* low = high + hd;
+        quant(turned, hd, e, [&](int64_t i, int32_t q) {
+            const int32_t h = (q + 128) >> 8;
+            high[i] = static_cast<int16_t>(h);
+            low[i] = static_cast<int16_t>(q - h * 256);
+        });
+        run.query_exponents[row * s.heads + head] = e;
+    }
+    for (int64_t head = 0; head < s.kv_heads; ++head, x += hd) {
+        rope(x, table, hd, turned);
+        const int e = exponent(turned, hd);
+        const int64_t at = slot * s.kv_heads + head;
+        int16_t* keys = cache.keys + at * cache.capacity * hd +
+                        (position / kBlock) * kBlock * hd + (position % kBlock) * 2;
+        quant(turned, hd, e, [&](int64_t i, int32_t q) {
+            keys[(i / 2) * 2 * kBlock + i % 2] = static_cast<int16_t>(q);
+        });
+        cache.exponents[at * cache.capacity + position] = static_cast<int8_t>(e);
+    }
+    const Shift shift(a.v_shift);
+    for (int64_t head = 0; head < s.kv_heads; ++head, x += hd) {
+        const int64_t at = slot * s.kv_heads + head;
+        int16_t* values = cache.values + (at * cache.capacity + position / 2 * 2) * wide;
+        for (int64_t i = 0; i < hd; ++i) {
+            const int64_t kept = clamp(shift.apply(x[i]), -kDigitMax, kDigitMax);
+            values[2 * i + position % 2] = static_cast<int16_t>(kept);
+        }
+    }
+}
+
+// SCORES of one query from the two planes of its sums: (count) int32.
+void finish_scores(const int32_t* high, const int32_t* low, const int8_t* key_exponents, int eq,
+                   const Attention& a, int64_t count, int32_t* out) {
+    for (int64_t i = 0; i < count; i += kWide) {
+        const int64_t n = count - i;
+        const I64 by = (a.score_shift - eq) - load(key_exponents + i, n);
+        const I64 dot = 256 * load(high + i, n) + load(low + i, n);
+        put(out + i, max(rescale(dot * a.score_mantissa, by), splat(-kInt32Max)), n);
+    }
+}
+
+// ROWMAX, EXP2 and SUM of `seen` scores; numerators as digits, zero from `seen` to `padded`.
+int64_t numerators(const int32_t* s, int64_t seen, int64_t padded, int16_t* high, int16_t* low) {
+    int32_t highest = s[0];
+    for (int64_t i = 1; i < seen; ++i) highest = s[i] > highest ? s[i] : highest;
+    const int64_t peak = highest;
+    for (int64_t i = seen; i < padded; ++i) high[i] = low[i] = 0;
+    I64 total = {};
+    for (int64_t i = 0; i < seen; i += kWide) {
+        const int64_t n = seen - i;
+        const I64 distance = peak - load(s + i, n);
+        const I64 whole = distance >> 16;
+        // A distance over 30 rounds to 0 by itself: 2**30 * 2**15 + 2**59 < 2**60.
+        const I64 shift = 30 + min(whole, splat(30));
+        I64 p = (pow2neg(distance & 0xFFFF) * kDigitMax + ((splat(1) << shift) >> 1)) >> shift;
+        for (int64_t lane = n; lane < kWide; ++lane) p[lane] = 0;
+        const I64 h = (p + 128) >> 8;
+        put(high + i, h, n);
+        put(low + i, p - h * 256, n);
+        total += p;
+    }
+    int64_t sum = 0;
+    for (int i = 0; i < kWide; ++i) sum += total[i];
+    return sum;
+}
+
+// What `attend` needs for `queries` queries over `padded` positions.
+struct Bench {
+    int64_t padded, wide;
+    int32_t* high;     // (queries, padded or wide): sums' planes
+    int32_t* low;
+    int32_t* scores;   // (padded)
+    int16_t* digits;   // (queries, 2, padded)
+    int64_t* sums;     // (queries, wide)
+    int64_t* totals;   // (queries)
+
+    Bench(const Shape& s, int64_t queries, int64_t length, void* memory)
+        : padded(round_up(length, 64)), wide(round_up(s.head_dim, kBlock)) {
+        uint8_t* at = static_cast<uint8_t*>(memory);
+        const auto part = [&](int64_t bytes) {
+            uint8_t* begin = at;
+            at += round_up(bytes, 64);
+            return begin;
+        };
+        const int64_t sum_bytes = queries * max(padded, wide) * 4;
+        high = reinterpret_cast<int32_t*>(part(sum_bytes));
+        low = reinterpret_cast<int32_t*>(part(sum_bytes));
+        scores = reinterpret_cast<int32_t*>(part(padded * 4));
+        digits = reinterpret_cast<int16_t*>(part(queries * 2 * padded * 2));
+        sums = reinterpret_cast<int64_t*>(part(queries * wide * 8));
+        totals = reinterpret_cast<int64_t*>(part(queries * 8));
+        bytes = at - static_cast<uint8_t*>(memory);
+    }
+    int64_t bytes;
+};
+
+int64_t attend_scratch(const Shape& s, int64_t rows, int64_t length) {
+    return Bench(s, rows * (s.heads / s.kv_heads), length, nullptr).bytes;
+}
+
+// Exact attention of some rows' queries of one KV head: every score first, then the maximum, then
+// numerators, then sums. Queries are the rows' heads in turn.
+void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues& cache,
+            const Unit& unit, void* memory) {
+    const int64_t hd = s.head_dim, group = s.heads / s.kv_heads, queries = unit.count * group;
+    const int64_t length = unit.position + unit.count;
+    const Bench w(s, queries, length, memory);
+    const int64_t at = unit.slot * s.kv_heads + unit.kv_head;
+    const int16_t* keys = cache.keys + at * cache.capacity * hd;
+    const int16_t* values = cache.values + at * cache.capacity * w.wide;
+    const int8_t* key_exponents = cache.exponents + at * cache.capacity;
+    const int64_t blocks = (length + kBlock - 1) / kBlock;
+
+    for (int64_t row = 0; row < unit.count; ++row) {
+        const int64_t head = (unit.row + row) * s.heads + unit.kv_head * group;
+        products::pairs(run.queries + head * 2 * hd, 2 * hd, hd, group, keys, 2 * kBlock,
+                        kBlock * hd, hd / 2, blocks, w.high + row * group * w.padded,
+                        w.low + row * group * w.padded, w.padded);
+        const int64_t seen = unit.position + row + 1;
+        for (int64_t q = row * group; q < (row + 1) * group; ++q) {
+            finish_scores(w.high + q * w.padded, w.low + q * w.padded, key_exponents,
+                          run.query_exponents[head + q - row * group], a, seen, w.scores);
+            int16_t* digits = w.digits + q * 2 * w.padded;
+            w.totals[q] = numerators(w.scores, seen, w.padded, digits, digits + w.padded);
+        }
+    }
+
+    std::memset(w.sums, 0, static_cast<size_t>(queries * w.wide * 8));
+    for (int64_t pair = 0; pair < (length + 1) / 2; pair += kSumPairs) {
+        const int64_t count = min(kSumPairs, (length + 1) / 2 - pair);
+        products::pairs(w.digits + 2 * pair, 2 * w.padded, w.padded, queries,
+                        values + pair * 2 * w.wide, 2 * w.wide, 2 * kBlock, count,
+                        w.wide / kBlock, w.high, w.low, w.wide);
+        for (int64_t i = 0; i < queries * w.wide; ++i)
+            w.sums[i] += int64_t{256} * w.high[i] + w.low[i];
+    }
+    for (int64_t q = 0; q < queries; ++q) {
+        const int64_t row = unit.row + q / group, head = unit.kv_head * group + q % group;
+        int32_t* out = run.mixed + (row * s.heads + head) * hd;
+        const int64_t total = w.totals[q];  // an unmasked score is the maximum: at least 32512
+        for (int64_t i = 0; i < hd; i += kWide) {
+            const I64 acc = load(w.sums + q * w.wide + i);
+            put(out + i, divide((acc << (kAttendFraction + 1)) + total, splat(2 * total)), hd - i);
+        }
+    }
+}
+
+}  // namespace
+
+#define ASSAY_JOIN2(a, b) a##b
+#define ASSAY_JOIN(a, b) ASSAY_JOIN2(a, b)
+
+extern const Kernels ASSAY_JOIN(kernels_, ASSAY_ISA);
+const Kernels ASSAY_JOIN(kernels_, ASSAY_ISA) = {
+    products::kName, kLanes,   products::kRows, products::kDigitPlanes, pack,   multiply,
+    quantise,        norm,     gate,            store,                  attend, attend_scratch,
+};
+
+}  // namespace assay

@@ -1,0 +1,134 @@
+// Products with AVX-512 VNNI: vpdpbusd multiplies 64 pairs of unsigned and signed bytes and adds
+// them by fours to 16 int32.
+//
+// Weights are kept as weight + 128 (unsigned), rows as two planes of signed digits; a plane's sum
+// starts at -128 times the sum of its digits. In between it may wrap around: what counts is that
+// the sum itself, at most 2**17 * 2**14 = 2**31 for K < 2**17, fits int32.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace assay {
+namespace {
+namespace products {
+
+constexpr const char* kName = "avx512-vnni";
+constexpr int64_t kLanes = 64;
+constexpr int64_t kRows = 3;
+constexpr bool kDigitPlanes = true;
+constexpr int kWeightOffset = 128;
+constexpr int64_t kAhead = 4096;  // bytes: far enough to hide memory's latency
+
+inline __m512i broadcast4(const uint8_t* at) {
+    int32_t word;
+    std::memcpy(&word, at, 4);
+    return _mm512_set1_epi32(word);
+}
+
+// R rows (2 * R planes) by 64 channels: 8 * R accumulators of the 32 registers.
+template <int R>
+inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32_t* digit_sums,
+                 const uint8_t* weights, int64_t steps, int64_t (*sums)[kLanes]) {
+    __m512i acc[2 * R][4];
+    for (int p = 0; p < 2 * R; ++p) {
+        const __m512i start =
+            _mm512_set1_epi32(static_cast<int32_t>(0u - 128u * static_cast<uint32_t>(digit_sums[p])));
+        for (int c = 0; c < 4; ++c) acc[p][c] = start;
+    }
+    for (int64_t step = 0; step < steps; ++step) {
+        const uint8_t* w = weights + step * 256;
+        if (R == 1)
+            for (int c = 0; c < 4; ++c) _mm_prefetch(w + kAhead + 64 * c, _MM_HINT_T0);
+        const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
+        const __m512i w2 = _mm512_loadu_si512(w + 128), w3 = _mm512_loadu_si512(w + 192);
+#pragma GCC unroll 8
+        for (int p = 0; p < 2 * R; ++p) {
+            const __m512i a = broadcast4(rows + (p / 2) * stride + (p % 2) * plane + step * 4);
+            acc[p][0] = _mm512_dpbusd_epi32(acc[p][0], w0, a);
+            acc[p][1] = _mm512_dpbusd_epi32(acc[p][1], w1, a);
+            acc[p][2] = _mm512_dpbusd_epi32(acc[p][2], w2, a);
+            acc[p][3] = _mm512_dpbusd_epi32(acc[p][3], w3, a);
+        }
+    }
+    const auto widen = [](__m512i high, __m512i low, int half) {
+        const __m512i h = _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(high, 1)
+                                                     : _mm512_castsi512_si256(high));
+        const __m512i l = _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(low, 1)
+                                                     : _mm512_castsi512_si256(low));
+        return _mm512_add_epi64(_mm512_slli_epi64(h, 8), l);
+    };
+    for (int r = 0; r < R; ++r)
+        for (int c = 0; c < 4; ++c)
+            for (int half = 0; half < 2; ++half)
+                _mm512_store_si512(sums[r] + 16 * c + 8 * half,
+                                   widen(acc[2 * r][c], acc[2 * r + 1][c], half));
+}
+
+inline void rows_by_group(const uint8_t* rows, int64_t stride, int64_t plane,
+                          const int32_t* digit_sums, int64_t count, const uint8_t* weights,
+                          int64_t steps, int64_t (*sums)[kLanes]) {
+    if (count == 3) return tile<3>(rows, stride, plane, digit_sums, weights, steps, sums);
+    if (count == 2) return tile<2>(rows, stride, plane, digit_sums, weights, steps, sums);
+    tile<1>(rows, stride, plane, digit_sums, weights, steps, sums);
+}
+
+// M rows by N blocks of 16, down pairs of int16: sums of the rows' two planes, each within int32.
+template <int M, int N>
+inline void pair_tile(const int16_t* rows, int64_t stride, int64_t plane, const int16_t* columns,
+                      int64_t pair_stride, int64_t block_stride, int64_t count, int32_t* high,
+                      int32_t* low, int64_t out_stride) {
+    __m512i acc[M][2][N];
+    for (int m = 0; m < M; ++m)
+        for (int p = 0; p < 2; ++p)
+            for (int n = 0; n < N; ++n) acc[m][p][n] = _mm512_setzero_si512();
+    for (int64_t k = 0; k < count; ++k) {
+        __m512i b[N];
+        for (int n = 0; n < N; ++n)
+            b[n] = _mm512_loadu_si512(columns + k * pair_stride + n * block_stride);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; ++m)
+            for (int p = 0; p < 2; ++p) {
+                const int16_t* at = rows + m * stride + p * plane + 2 * k;
+                const __m512i a = broadcast4(reinterpret_cast<const uint8_t*>(at));
+                for (int n = 0; n < N; ++n)
+                    acc[m][p][n] = _mm512_dpwssd_epi32(acc[m][p][n], b[n], a);
+            }
+    }
+    for (int m = 0; m < M; ++m)
+        for (int n = 0; n < N; ++n) {
+            _mm512_storeu_si512(high + m * out_stride + 16 * n, acc[m][0][n]);
+            _mm512_storeu_si512(low + m * out_stride + 16 * n, acc[m][1][n]);
+        }
+}
+
+template <int N>
+inline void pair_blocks(const int16_t* rows, int64_t stride, int64_t plane, int64_t m,
+                        const int16_t* columns, int64_t pair_stride, int64_t block_stride,
+                        int64_t count, int32_t* high, int32_t* low, int64_t out_stride) {
+    int64_t i = 0;
+    for (; i + 2 <= m; i += 2)
+        pair_tile<2, N>(rows + i * stride, stride, plane, columns, pair_stride, block_stride, count,
+                        high + i * out_stride, low + i * out_stride, out_stride);
+    if (i < m)
+        pair_tile<1, N>(rows + i * stride, stride, plane, columns, pair_stride, block_stride, count,
+                        high + i * out_stride, low + i * out_stride, out_stride);
+}
+
+inline void pairs(const int16_t* rows, int64_t stride, int64_t plane, int64_t m,
+                  const int16_t* columns, int64_t pair_stride, int64_t block_stride, int64_t count,
+                  int64_t blocks, int32_t* high, int32_t* low, int64_t out_stride) {
+    int64_t n = 0;
+    for (; n + 4 <= blocks; n += 4)
+        pair_blocks<4>(rows, stride, plane, m, columns + n * block_stride, pair_stride,
+                       block_stride, count, high + 16 * n, low + 16 * n, out_stride);
+    for (; n < blocks; ++n)
+        pair_blocks<1>(rows, stride, plane, m, columns + n * block_stride, pair_stride,
+                       block_stride, count, high + 16 * n, low + 16 * n, out_stride);
+}
+
+}  // namespace products
+}  // namespace
+}  // namespace assay

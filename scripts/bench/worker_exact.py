@@ -1,0 +1,237 @@
+"""The exact engine as a benchmark worker, see `workers`.
+
+    python -m scripts.bench.worker_exact BACKEND [--threads N] [--profile]
+
+Weights are rounded to nearest, channel by channel; binary points are set by hand to where random
+weights of this size put values. A full import would choose them from a text and hold eight bytes
+per weight, and run at the same speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from assay.engine.backends import make_backend
+from assay.engine.backends.native_cpu import NativeBackend
+from assay.engine.forward import Decoder, Segment
+from assay.engine.rope import rope_table
+from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
+from scripts.bench.llama_shape import Floats, Sizes, tensors
+from scripts.bench.workers import SHORT_PROMPT, serve
+
+RESIDUAL = 16  # fraction bits of the residual, and so on
+INNER = 14
+KEPT = 11
+
+
+def exact_model(sizes: Sizes) -> ExactModel:
+    shape = LlamaShape(
+        vocab=sizes.vocab,
+        hidden=sizes.hidden,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head_dim=sizes.head_dim,
+        intermediate=sizes.intermediate,
+        context=sizes.context,
+        eos_tokens=(),
+        rope_theta=sizes.theta,
+        rms_eps=sizes.eps,
+    )
+    source = (values for _, values in tensors(sizes))
+    embedding = np.rint(next(source) * 2.0**RESIDUAL)
+    layers = tuple(_layer(source, shape) for _ in range(sizes.layers))
+    final_norm = _norm(next(source), shape, INNER)
+    return ExactModel(
+        name="tinyllama-shapes",
+        shape=shape,
+        embedding=np.clip(embedding, -(2**15), 2**15 - 1).astype(np.int16),
+        embedding_shift=0,
+        layers=layers,
+        final_norm=final_norm,
+        head=_linear(next(source), INNER, INNER),
+        logit_fraction=INNER,
+        rope=rope_table(shape),
+        gumbel=np.zeros((128, 128), dtype=np.int32),
+        tokenizer_hash=bytes(32),
+        config_hash=bytes(32),
+    )
+
+
+def _layer(source: Iterator[Floats], shape: LlamaShape) -> Layer:
+    attn_norm = _norm(next(source), shape, INNER)
+    q, k, v = (_linear(next(source), INNER, INNER) for _ in range(3))
+    scale = 1.4426950408889634 / np.sqrt(shape.head_dim)
+    part, exponent = np.frexp(scale)
+    o = _linear(next(source), KEPT + 8, RESIDUAL)
+    mlp_norm = _norm(next(source), shape, INNER)
+    gate, up = (_linear(next(source), INNER, INNER) for _ in range(2))
+    return Layer(
+        attn_norm=attn_norm,
+        q=q,
+        k=k,
+        v=v,
+        v_shift=INNER - KEPT,
+        score_mantissa=round(float(part) * 2**16),
+        score_shift=16 - int(exponent) + 2 * INNER - 16,
+        o=o,
+        mlp_norm=mlp_norm,
+        gate=gate,
+        up=up,
+        gate_fraction=INNER,
+        product_shift=INNER,
+        down=_linear(next(source), INNER, RESIDUAL),
+    )
+
+
+def _linear(values: Floats, f_in: int, f_out: int) -> Linear:
+    """See `engine.quantise`: weight * mantissa * 2**exponent, rounded to nearest."""
+    part, exponent = np.frexp(np.abs(values).max(axis=1) / 127)
+    mantissa = np.minimum(np.ceil(np.ldexp(part, 16)), 2**16 - 1)
+    units = values / np.ldexp(mantissa, exponent - 16).astype(np.float32)[:, None]
+    weight = np.clip(np.rint(units), -127, 127).astype(np.int8)
+    shift: NDArray[np.int32] = (f_in - f_out + 16 - exponent).astype(np.int32)
+    return Linear(weight, mantissa.astype(np.int32), shift)
+
+
+def _norm(gain: Floats, shape: LlamaShape, f_out: int) -> Norm:
+    eps = round(shape.hidden * shape.rms_eps * 2 ** (2 * RESIDUAL))
+    return Norm((gain * 2.0**29).astype(np.int32), 20 + 29 - f_out, eps)
+
+
+class Timed:
+    """A backend whose every step adds its seconds to `spent`."""
+
+    STEPS = ("begin", "embed", "norm", "linear", "store", "attend", "gate")
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self.spent: dict[str, float] = {}
+        for step in self.STEPS:
+            setattr(self, step, self._timed(step, getattr(backend, step)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def _timed(self, step: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            result = call(*arguments)
+            name = step
+            if step == "linear":
+                name = f"linear {arguments[1].width} x {arguments[1].outputs}"
+            self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - began
+            return result
+
+        return timed
+
+
+class Exact:
+    """What is timed: passes of the decoder and the greedy choice."""
+
+    def __init__(self, backend: Any, sizes: Sizes) -> None:
+        self._decoder = Decoder(backend)
+        self._sizes = sizes
+
+    def prefill(self, prompt: int) -> float:
+        return _timed(lambda: self._pass(self._decoder.new_cache(), self._prompts(1, prompt), 0))
+
+    def decode(self, prompt: int, tokens: int) -> float:
+        return self._decode(1, prompt, tokens)
+
+    def batch(self, size: int, tokens: int) -> float:
+        return self._decode(size, SHORT_PROMPT, tokens)
+
+    def _decode(self, size: int, prompt: int, tokens: int) -> float:
+        cache = self._decoder.new_cache()
+        cache.reserve(size, prompt + tokens)
+        chosen = self._pass(cache, self._prompts(size, prompt), 0)
+
+        def run() -> None:
+            nonlocal chosen
+            for step in range(tokens):
+                chosen = self._pass(cache, [[token] for token in chosen], prompt + step)
+
+        return _timed(run)
+
+    def _pass(self, cache: Any, tokens: list[list[int]], start: int) -> list[int]:
+        segments = [Segment(slot, start, part) for slot, part in enumerate(tokens)]
+        ends = np.cumsum([len(part) for part in tokens]) - 1
+        hidden = self._decoder.hidden(cache, segments)[ends.tolist()]
+        chosen: list[int] = self._decoder.logits(hidden).argmax(dim=1).tolist()
+        return chosen
+
+    def _prompts(self, size: int, length: int) -> list[list[int]]:
+        rng = np.random.default_rng(length)
+        prompts: list[list[int]] = rng.integers(1, self._sizes.vocab, (size, length)).tolist()
+        return prompts
+
+
+def _timed(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The exact engine as a benchmark worker.")
+    parser.add_argument("backend", choices=("native", "torch"))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--profile", action="store_true", help="print where the time goes, alone")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    sizes = Sizes()
+    backend = make_backend(exact_model(sizes), options.backend, options.threads)
+    if options.profile:
+        profile(backend, sizes)
+        return
+    exact = Exact(backend, sizes)
+    tasks = {"prefill": exact.prefill, "decode": exact.decode, "batch": exact.batch}
+    isa = backend.kernels.isa if isinstance(backend, NativeBackend) else None
+    serve(tasks, {"backend": backend.name, "isa": isa, **asdict(sizes)})
+
+
+def profile(backend: Any, sizes: Sizes) -> None:
+    """Seconds by step, with GMAC/s (16-bit rows by 8-bit weights) and GB/s of weights."""
+    for name, rows, passes in (("prefill 512", 512, 1), ("decode", 1, 32), ("batch 16", 16, 8)):
+        timed = Timed(backend)
+        exact = Exact(timed, sizes)
+        run: dict[str, Callable[[], float]] = {
+            "prefill 512": lambda: exact.prefill(512),
+            "decode": lambda: exact.decode(512, passes),
+            "batch 16": lambda: exact.batch(16, passes),
+        }
+        run[name]()
+        before = dict.fromkeys(timed.spent, 0.0)
+        if name != "prefill 512":  # leave the prompt's pass out
+            timed.spent.clear()
+            exact_prefill = {"decode": (1, 512), "batch 16": (16, SHORT_PROMPT)}[name]
+            cache = exact._decoder.new_cache()
+            exact._pass(cache, exact._prompts(*exact_prefill), 0)
+            before = dict(timed.spent)
+        timed.spent.clear()
+        seconds = run[name]()
+        print(f"{name}: {seconds:.3f} s for {passes} passes of {rows} rows")
+        for step, spent in sorted(timed.spent.items(), key=lambda item: -item[1]):
+            spent -= before.get(step, 0.0)
+            line = f"  {step:24} {spent * 1e3 / passes:9.2f} ms a pass {spent / seconds:6.1%}"
+            if step.startswith("linear"):
+                _, width, _, outputs = step.split()
+                weights = int(width) * int(outputs) * passes
+                weights *= 1 if int(outputs) == sizes.vocab else sizes.layers
+                head = int(outputs) == sizes.vocab and name == "prefill 512"
+                macs = weights * (1 if head else rows)
+                line += f" {weights / spent / 1e9:7.1f} GB/s {macs / spent / 1e9:7.1f} GMAC/s"
+            print(line)
+
+
+if __name__ == "__main__":
+    main()
