@@ -1,11 +1,15 @@
 """Speed of the exact engine beside transformers' float model, same weights, same machine.
 
-    scripts/bench/engine [--out FILE] [--threads N] [--prompt N] [--tokens N] [--seconds S]
+    scripts/bench/engine [--out FILE] [--threads N] [--only shipped|sizes] [--prompt N] [--tokens N]
+                         [--seconds S] [--rounds N] [--programs NAME …]
+    scripts/bench/engine --profile [--threads N]
 
-Prints one JSON document on stdout and a table on stderr. Rates are tokens per second, the best of
-several runs: prefill of one prompt up to its last logits, greedy decoding after it (alone, and
-many requests at once), and verification of a claim by one prefill, as the time that it takes
-relative to having decoded the claim.
+Prints one JSON document on stdout and tables on stderr, in two parts. "sizes" is about
+TinyLlama-1.1B's shapes, beside llama.cpp too, see `scripts.bench.sizes`; `--profile` shows where
+the time goes there, step by step. "shipped" is about the shipped model: rates are tokens per
+second, the best of several runs: prefill of one prompt up to its last logits, greedy decoding
+after it (alone, and many requests at once), and verification of a claim by one prefill, as the
+time that it takes relative to having decoded the claim.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ from assay.core.types import SamplingParams
 from assay.engine.engine import Engine
 from assay.engine.gemm import best_gemm
 from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
+from assay.engine.native.library import available, isas
 from assay.engine.tokenizer import Tokenizer
+from scripts.bench import sizes, worker_exact
 
 BATCHES = (8, 32)
 
@@ -52,6 +58,31 @@ class Clock:
 
 def main() -> None:
     options = _options()
+    if options.profile:
+        worker_exact.profile(options.threads)
+        return
+    document: dict[str, Any] = {"machine": _machine(options.threads)}
+    if options.only != "shipped":
+        document["sizes"] = sizes.measure(
+            prompt=512,
+            tokens=128,
+            rounds=options.rounds,
+            threads=options.threads,
+            programs=options.programs or list(sizes.PROGRAMS),
+        )
+    if options.only != "sizes":
+        document["shipped"] = _shipped(options)
+    text = json.dumps(document, indent=2)
+    if options.out:
+        options.out.write_text(text + "\n")
+    print(text)
+    if "sizes" in document:
+        sizes.show(document["sizes"])
+    if "shipped" in document:
+        _show(document["shipped"])
+
+
+def _shipped(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(options.threads)
@@ -63,11 +94,10 @@ def main() -> None:
     # Without end tokens, so that every run decodes as many tokens as it is asked to.
     endless = replace(model, shape=replace(model.shape, eos_tokens=()))
     clock = Clock(options.seconds)
-    document = {
+    return {
         "model": model.name,
         "prompt_tokens": len(prompt),
         "output_tokens": options.tokens,
-        "machine": _machine(options.threads),
         "import_seconds": round(imported, 2),
         "exact": _exact(Engine(endless, options.threads), prompt, options.tokens, clock),
         "transformers": {
@@ -75,20 +105,21 @@ def main() -> None:
             for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
         },
     }
-    text = json.dumps(document, indent=2)
-    if options.out:
-        options.out.write_text(text + "\n")
-    print(text)
-    _show(document)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Tokens per second, exact and float.")
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--prompt", type=int, default=256, help="prompt tokens")
-    parser.add_argument("--tokens", type=int, default=128, help="output tokens")
-    parser.add_argument("--seconds", type=float, default=4.0, help="time of each measurement")
+    parser.add_argument("--only", choices=("shipped", "sizes"), help="one part of the two")
+    parser.add_argument("--profile", action="store_true", help="where the time goes, and no more")
+    shipped = parser.add_argument_group("shipped model")
+    shipped.add_argument("--prompt", type=int, default=256, help="prompt tokens")
+    shipped.add_argument("--tokens", type=int, default=128, help="output tokens")
+    shipped.add_argument("--seconds", type=float, default=4.0, help="time of each measurement")
+    large = parser.add_argument_group("TinyLlama's shapes")
+    large.add_argument("--rounds", type=int, default=3, help="every program's turns")
+    large.add_argument("--programs", nargs="+", choices=sizes.PROGRAMS, help="these alone")
     return parser.parse_args()
 
 
@@ -103,7 +134,7 @@ def _machine(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
         "threads": threads,
-        "gemm": best_gemm().name,
+        "backend": isas()[0] if available() else best_gemm().name,
         "torch": version("torch"),
         "transformers": version("transformers"),
         "python": platform.python_version(),

@@ -1,6 +1,6 @@
 """The exact engine as a benchmark worker, see `workers`.
 
-    python -m scripts.bench.worker_exact BACKEND [--threads N] [--profile]
+    python -m scripts.bench.worker_exact native|torch [--threads N]
 
 Weights are rounded to nearest, channel by channel; binary points are set by hand to where random
 weights of this size put values. A full import would choose them from a text and hold eight bytes
@@ -25,7 +25,7 @@ from assay.engine.forward import Decoder, Segment
 from assay.engine.rope import rope_table
 from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
 from scripts.bench.llama_shape import Floats, Sizes, tensors
-from scripts.bench.workers import SHORT_PROMPT, serve
+from scripts.bench.workers import SHORT_PROMPT, Task, serve
 
 RESIDUAL = 16  # fraction bits of the residual, and so on
 INNER = 14
@@ -145,12 +145,15 @@ class Exact:
         return _timed(lambda: self._pass(self._decoder.new_cache(), self._prompts(1, prompt), 0))
 
     def decode(self, prompt: int, tokens: int) -> float:
-        return self._decode(1, prompt, tokens)
+        return self.decode_many(1, prompt, tokens)
 
     def batch(self, size: int, tokens: int) -> float:
-        return self._decode(size, SHORT_PROMPT, tokens)
+        return self.decode_many(size, SHORT_PROMPT, tokens)
 
-    def _decode(self, size: int, prompt: int, tokens: int) -> float:
+    def decode_many(
+        self, size: int, prompt: int, tokens: int, begin: Callable[[], None] = lambda: None
+    ) -> float:
+        """`begin` is called between the prompts' pass and the timed ones."""
         cache = self._decoder.new_cache()
         cache.reserve(size, prompt + tokens)
         chosen = self._pass(cache, self._prompts(size, prompt), 0)
@@ -160,6 +163,7 @@ class Exact:
             for step in range(tokens):
                 chosen = self._pass(cache, [[token] for token in chosen], prompt + step)
 
+        begin()
         return _timed(run)
 
     def _pass(self, cache: Any, tokens: list[list[int]], start: int) -> list[int]:
@@ -181,56 +185,55 @@ def _timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def profile(threads: int) -> None:
+    """Print each step's time a pass, with GB/s of weights and GMAC/s (16-bit rows by int8)."""
+    sizes = Sizes()
+    timed = Timed(make_backend(exact_model(sizes), threads=threads))
+    exact = Exact(timed, sizes)
+    for name, size, prompt, passes in (
+        ("prefill of 512", 1, 512, 0),
+        ("decode", 1, 512, 32),
+        ("decode of 16", 16, SHORT_PROMPT, 16),
+    ):
+        if passes:
+            seconds = exact.decode_many(size, prompt, passes, timed.spent.clear)
+        else:
+            exact.prefill(prompt)
+            timed.spent.clear()
+            seconds = exact.prefill(prompt)
+        rows, passes = (size, passes) if passes else (prompt, 1)
+        print(f"{name}: {seconds / passes * 1e3:.2f} ms a pass")
+        for step, spent in sorted(timed.spent.items(), key=lambda item: -item[1]):
+            print(f"  {_line(step, spent / passes, seconds / passes, rows, size, sizes)}")
+
+
+def _line(step: str, spent: float, whole: float, rows: int, size: int, sizes: Sizes) -> str:
+    line = f"{step:22}{spent * 1e3:9.2f} ms {spent / whole:6.1%}"
+    if step.startswith("linear"):
+        _, width, _, outputs = step.split()
+        is_head = int(outputs) == sizes.vocab
+        weights = int(width) * int(outputs) * (1 if is_head else sizes.layers)
+        macs = weights * (size if is_head else rows)
+        line += f"{weights / spent / 1e9:8.1f} GB/s{macs / spent / 1e9:8.1f} GMAC/s"
+    return line
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The exact engine as a benchmark worker.")
     parser.add_argument("backend", choices=("native", "torch"))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--profile", action="store_true", help="print where the time goes, alone")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     sizes = Sizes()
     backend = make_backend(exact_model(sizes), options.backend, options.threads)
-    if options.profile:
-        profile(backend, sizes)
-        return
     exact = Exact(backend, sizes)
-    tasks = {"prefill": exact.prefill, "decode": exact.decode, "batch": exact.batch}
+    tasks: dict[str, Task] = {
+        "prefill": exact.prefill,
+        "decode": exact.decode,
+        "batch": exact.batch,
+    }
     isa = backend.kernels.isa if isinstance(backend, NativeBackend) else None
     serve(tasks, {"backend": backend.name, "isa": isa, **asdict(sizes)})
-
-
-def profile(backend: Any, sizes: Sizes) -> None:
-    """Seconds by step, with GMAC/s (16-bit rows by 8-bit weights) and GB/s of weights."""
-    for name, rows, passes in (("prefill 512", 512, 1), ("decode", 1, 32), ("batch 16", 16, 8)):
-        timed = Timed(backend)
-        exact = Exact(timed, sizes)
-        run: dict[str, Callable[[], float]] = {
-            "prefill 512": lambda: exact.prefill(512),
-            "decode": lambda: exact.decode(512, passes),
-            "batch 16": lambda: exact.batch(16, passes),
-        }
-        run[name]()
-        before = dict.fromkeys(timed.spent, 0.0)
-        if name != "prefill 512":  # leave the prompt's pass out
-            timed.spent.clear()
-            exact_prefill = {"decode": (1, 512), "batch 16": (16, SHORT_PROMPT)}[name]
-            cache = exact._decoder.new_cache()
-            exact._pass(cache, exact._prompts(*exact_prefill), 0)
-            before = dict(timed.spent)
-        timed.spent.clear()
-        seconds = run[name]()
-        print(f"{name}: {seconds:.3f} s for {passes} passes of {rows} rows")
-        for step, spent in sorted(timed.spent.items(), key=lambda item: -item[1]):
-            spent -= before.get(step, 0.0)
-            line = f"  {step:24} {spent * 1e3 / passes:9.2f} ms a pass {spent / seconds:6.1%}"
-            if step.startswith("linear"):
-                _, width, _, outputs = step.split()
-                weights = int(width) * int(outputs) * passes
-                weights *= 1 if int(outputs) == sizes.vocab else sizes.layers
-                head = int(outputs) == sizes.vocab and name == "prefill 512"
-                macs = weights * (1 if head else rows)
-                line += f" {weights / spent / 1e9:7.1f} GB/s {macs / spent / 1e9:7.1f} GMAC/s"
-            print(line)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,10 @@ class Backend(Protocol):
         """EMBED: the residual rows of the pass's tokens (T, d)."""
         ...
 
+    def quantise(self, x: Tensor) -> Rows:
+        """EXPONENT and QUANT of rows (R, K)."""
+        ...
+
     def norm(self, x: Tensor, weights: Prepared) -> Rows:
         """EXPONENT, RMS, NORM of residual rows (R, d), then EXPONENT and QUANT of the result."""
         ...

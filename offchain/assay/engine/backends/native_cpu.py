@@ -280,6 +280,12 @@ class NativeBackend:
         rows = self._embedding.index_select(0, run.tokens).to(torch.int32)
         return rows.bitwise_left_shift_(self._embedding_shift)
 
+    def quantise(self, x: Tensor) -> NativeRows:
+        count, x = x.shape[0], x.contiguous()
+        rows = self._memory.rows("quantise", count, x.shape[1])
+        self._library.assay_quantise(self._context, x.data_ptr(), count, rows.address)
+        return rows
+
     def norm(self, x: Tensor, weights: NativeNorm) -> NativeRows:
         count, x = x.shape[0], x.contiguous()
         rows = self._memory.rows("norm", count, weights.width)

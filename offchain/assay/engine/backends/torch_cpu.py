@@ -109,6 +109,9 @@ class TorchBackend:
         x = self._embedding.index_select(0, run.tokens).to(torch.float64)
         return x.mul_(2.0**self._model.embedding_shift)
 
+    def quantise(self, x: Tensor) -> Rows:
+        return kernels.quantise(x)
+
     def norm(self, x: Tensor, weights: NormWeights) -> Rows:
         return kernels.quantise(kernels.norm(x, weights))
 

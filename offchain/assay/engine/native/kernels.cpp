@@ -224,7 +224,7 @@ void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& 
         const int64_t at = slot * s.kv_heads + head;
         int16_t* values = cache.values + (at * cache.capacity + position / 2 * 2) * wide;
         for (int64_t i = 0; i < hd; ++i) {
-            const int64_t kept = clamp(shift.apply(x[i]), -kDigitMax, kDigitMax);
+            const int64_t kept = clamp(shift.apply(int64_t{x[i]}), -kDigitMax, kDigitMax);
             values[2 * i + position % 2] = static_cast<int16_t>(kept);
         }
     }

@@ -1,0 +1,168 @@
+"""Speed at TinyLlama-1.1B's shapes: the exact engine beside llama.cpp and transformers.
+
+All programs take turns, round after round, on the same random weights, so that what else the
+machine does meets each alike; medians are kept, and memory's read bandwidth is measured in every
+round. llama.cpp is built once, in an environment under `.bench/`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import statistics
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.core.errors import EnvironmentMissing
+from assay.engine.native.build import find_compiler
+from scripts.bench.conditions import print_table, stderr
+from scripts.bench.llama_shape import Sizes
+from scripts.bench.workers import Worker
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".bench" / "engine"
+PEERS = ("llama-cpp-python==0.3.36", "gguf==0.19.0", "numpy==1.26.4")
+BATCH = 16
+READ_BYTES = 1 << 30
+READ_TIMES = 5
+PROGRAMS = (
+    "exact native",
+    "exact torch",
+    "llama.cpp Q8_0",
+    "transformers float32",
+    "transformers bfloat16",
+)
+SLOW = ("exact torch", "transformers float32")
+"""Measured in the first round only, with fewer tokens: they are far behind, and take minutes."""
+
+
+def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[str]) -> Any:
+    """The document's part about these shapes."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    bandwidth = Bandwidth(threads)
+    seconds: dict[str, dict[str, list[float]]] = {name: {} for name in programs}
+    read: list[float] = []
+    about: dict[str, Any] = {}
+    workers = {}
+    for name in programs:
+        stderr.print(f"{name}: loading …")
+        workers[name] = Worker(command(name, threads), HOME / "workers.log")
+        about[name] = workers[name].about
+        workers[name].seconds("prefill", prompt=8)
+    for turn in range(rounds):
+        read.append(bandwidth.gigabytes_per_second())
+        for name in programs:
+            if turn and name in SLOW:
+                continue
+            few = max(tokens // 8, 1) if name in SLOW else tokens
+            stderr.print(f"round {turn + 1} of {rounds}: {name}")
+            worker = workers[name]
+            once = {
+                "prefill": prompt / worker.seconds("prefill", prompt=prompt),
+                "decode": few / worker.seconds("decode", prompt=prompt, tokens=few),
+                "batch": BATCH
+                * (few // 4 or 1)
+                / worker.seconds("batch", size=BATCH, tokens=few // 4 or 1),
+            }
+            for run, rate in once.items():
+                seconds[name].setdefault(run, []).append(rate)
+    for worker in workers.values():
+        worker.close()
+    rates = {
+        name: {run: round(statistics.median(found), 2) for run, found in runs.items()}
+        for name, runs in seconds.items()
+    }
+    return {
+        "ratios": ratios(rates, statistics.median(read)),
+        "tokens_per_second": rates,
+        "every_round": seconds,
+        "read_gigabytes_per_second": [round(value, 2) for value in read],
+        "weight_bytes_per_token": weight_bytes(),
+        "prompt_tokens": prompt,
+        "output_tokens": tokens,
+        "batch": BATCH,
+        "about": about,
+    }
+
+
+def ratios(rates: dict[str, dict[str, float]], read: float) -> dict[str, float]:
+    """The exact engine's rates over the others', and over what memory would allow."""
+    ours = rates["exact native"]
+    found = {"decode_over_memory_bound": ours["decode"] * weight_bytes() / read / 1e9}
+    others = {
+        "llama": [rates[n] for n in rates if n.startswith("llama")],
+        "transformers": [rates[n] for n in rates if n.startswith("transformers")],
+        "torch": [rates[n] for n in rates if n == "exact torch"],
+    }
+    for name, theirs in others.items():
+        for run in ours if theirs else ():
+            found[f"{run}_over_{name}"] = ours[run] / max(rate[run] for rate in theirs)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def weight_bytes() -> int:
+    """int8 weights that a decoded token reads: every layer's matrices and the head."""
+    s = Sizes()
+    layer = s.hidden * (2 * s.hidden + 2 * s.kv_width + 3 * s.intermediate)
+    return s.layers * layer + s.vocab * s.hidden
+
+
+def command(program: str, threads: int) -> list[str | Path]:
+    kind, _, rest = program.partition(" ")
+    options = ["--threads", str(threads)]
+    if kind == "llama.cpp":
+        python, model = llama_environment(), HOME / "tinyllama-q8_0.gguf"
+        return [python, "-m", "scripts.bench.worker_llama", model, *options]
+    module = {"exact": "worker_exact", "transformers": "worker_transformers"}[kind]
+    return [sys.executable, "-m", f"scripts.bench.{module}", rest, *options]
+
+
+def llama_environment() -> Path:
+    """The Python of an environment that has llama.cpp, built for this machine."""
+    python = HOME / "env" / "bin" / "python"
+    probe = "import gguf, llama_cpp"
+    if python.exists() and subprocess.run([python, "-c", probe], check=False).returncode == 0:
+        return python
+    stderr.print("building llama.cpp (once, some ten minutes) …")
+    venv.create(HOME / "env", with_pip=True, clear=True)
+    environment = {**os.environ, "CMAKE_ARGS": "-DGGML_NATIVE=ON"}
+    subprocess.run([python, "-m", "pip", "install", "-q", *PEERS], env=environment, check=True)
+    return python
+
+
+class Bandwidth:
+    """Reads a gigabyte with all threads, by a few lines of C++."""
+
+    def __init__(self, threads: int) -> None:
+        compiler = find_compiler()
+        if compiler is None:
+            raise EnvironmentMissing("no C++ compiler was found; install one to measure memory")
+        target = HOME / "read_bandwidth.so"
+        source = Path(__file__).with_name("read_bandwidth.cpp")
+        flags = ["-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread"]
+        subprocess.run([compiler, *flags, source, "-o", target], check=True)
+        self._read = ctypes.CDLL(str(target)).read_seconds
+        self._read.restype = ctypes.c_double
+        self._read.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
+        self._memory = np.ones(READ_BYTES // 8, dtype=np.uint64)
+        self._threads = threads
+
+    def gigabytes_per_second(self) -> float:
+        """The best of a few readings."""
+        address, words = self._memory.ctypes.data, len(self._memory)
+        seconds = [float(self._read(address, words, self._threads)) for _ in range(READ_TIMES)]
+        return READ_BYTES / min(seconds) / 1e9
+
+
+def show(part: dict[str, Any]) -> None:
+    read = statistics.median(part["read_gigabytes_per_second"])
+    rows = [{"program": name, **rates} for name, rates in part["tokens_per_second"].items()]
+    title = f"TinyLlama-1.1B's shapes, tokens/s (memory reads {read:.1f} GB/s)"
+    print_table(title, ("program", "prefill", "decode", "batch"), rows)
+    ratio_rows = [{"ratio": name, "value": value} for name, value in part["ratios"].items()]
+    print_table("ratios", ("ratio", "value"), ratio_rows)
