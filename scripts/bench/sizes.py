@@ -16,8 +16,6 @@ import venv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from assay.core.errors import EnvironmentMissing
 from assay.engine.native.build import find_compiler
 from scripts.bench.conditions import print_table, stderr
@@ -148,14 +146,12 @@ class Bandwidth:
         subprocess.run([compiler, *flags, source, "-o", target], check=True)
         self._read = ctypes.CDLL(str(target)).read_seconds
         self._read.restype = ctypes.c_double
-        self._read.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
-        self._memory = np.ones(READ_BYTES // 8, dtype=np.uint64)
+        self._read.argtypes = [ctypes.c_int]
         self._threads = threads
 
     def gigabytes_per_second(self) -> float:
         """The best of a few readings."""
-        address, words = self._memory.ctypes.data, len(self._memory)
-        seconds = [float(self._read(address, words, self._threads)) for _ in range(READ_TIMES)]
+        seconds = [float(self._read(self._threads)) for _ in range(READ_TIMES)]
         return READ_BYTES / min(seconds) / 1e9
 
 
