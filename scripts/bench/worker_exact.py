@@ -188,7 +188,7 @@ def _timed(run: Callable[[], object]) -> float:
 def profile(threads: int) -> None:
     """Print each step's time a pass, with GB/s of weights and GMAC/s (16-bit rows by int8)."""
     sizes = Sizes()
-    timed = Timed(make_backend(exact_model(sizes), threads=threads))
+    timed = Timed(make_backend(exact_model(sizes), threads=threads, pin=True))
     exact = Exact(timed, sizes)
     for name, size, prompt, passes in (
         ("prefill of 512", 1, 512, 0),
@@ -225,7 +225,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     sizes = Sizes()
-    backend = make_backend(exact_model(sizes), options.backend, options.threads)
+    backend = make_backend(exact_model(sizes), options.backend, options.threads, pin=True)
     exact = Exact(backend, sizes)
     tasks: dict[str, Task] = {
         "prefill": exact.prefill,

@@ -214,7 +214,7 @@ class NativeBackend:
     Args:
         isa: the instruction set, see `native.library.isas`; None takes the best.
         threads: threads of a step, the calling one included; None takes as many as torch.
-        pin: whether each of the others stays on one processor.
+        pin: whether each of them stays on one processor.
     """
 
     name = "native"

@@ -150,7 +150,7 @@ def isas() -> list[str]:
 class Kernels:
     """One instruction set's kernels with their threads; every function takes `context` first.
 
-    threads counts the calling one; with `pin` the others stay on a processor each.
+    threads counts the calling one; with `pin` each of them stays on a processor.
     """
 
     def __init__(self, isa: str | None = None, threads: int = 1, pin: bool = False) -> None:

@@ -3,10 +3,6 @@
 #include <cstdlib>
 #include <memory>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
 namespace assay {
 
 namespace {
@@ -21,13 +17,28 @@ inline void pause() {
 #endif
 }
 
-void pin_to(int index) {
+}  // namespace
+
+Pool::Pool(int threads, bool pin) : pin_(pin && threads > 1) {
 #if defined(__linux__)
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    int place = index % CPU_COUNT(&allowed);
+    if (sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
+#endif
+    for (int index = 1; index < threads; ++index) {
+        workers_.emplace_back([this, index] {
+            if (pin_) pin_to(index);
+            serve();
+        });
+    }
+}
+
+// Keep the calling thread on one processor, as far as the system lets it.
+void Pool::pin_to(int index) const {
+#if defined(__linux__)
+    const int count = CPU_COUNT(&allowed_);
+    if (count == 0) return;
+    int place = index % count;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (!CPU_ISSET(cpu, &allowed) || place-- != 0) continue;
+        if (!CPU_ISSET(cpu, &allowed_) || place-- != 0) continue;
         cpu_set_t one;
         CPU_ZERO(&one);
         CPU_SET(cpu, &one);
@@ -37,17 +48,6 @@ void pin_to(int index) {
 #else
     (void)index;
 #endif
-}
-
-}  // namespace
-
-Pool::Pool(int threads, bool pin) {
-    for (int index = 1; index < threads; ++index) {
-        workers_.emplace_back([this, index, pin] {
-            if (pin) pin_to(index);
-            serve(index);
-        });
-    }
 }
 
 Pool::~Pool() {
@@ -64,6 +64,11 @@ void Pool::run(int64_t count, Work work, void* argument) {
     if (count < 2 || workers_.empty() || !mine.try_lock()) {
         for (int64_t part = 0; part < count; ++part) work(argument, part);
         return;
+    }
+    static thread_local const Pool* pinned_by = nullptr;
+    if (pin_ && pinned_by != this) {
+        pin_to(0);
+        pinned_by = this;
     }
     work_.store(work, std::memory_order_relaxed);
     argument_.store(argument, std::memory_order_relaxed);
@@ -105,7 +110,7 @@ bool Pool::take(uint32_t job) {
     }
 }
 
-void Pool::serve(int) {
+void Pool::serve() {
     uint32_t last = 0;
     while (await_job(last)) {
         last = static_cast<uint32_t>(ticket_.load(std::memory_order_acquire) >> 32);

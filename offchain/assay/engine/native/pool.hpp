@@ -1,6 +1,10 @@
 // Threads that share out the parts of one job.
 #pragma once
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -20,7 +24,9 @@ class Pool {
   public:
     using Work = void (*)(void* argument, int64_t part);
 
-    // pin: worker i stays on the i-th of the processors that this process may use, i >= 1.
+    // pin: worker i stays on the i-th of the processors that this process may use, and a thread
+    // that calls `run` on the first one. Where other programs compete for the processors, the
+    // system else puts both threads of a step on one of them, again and again.
     Pool(int threads, bool pin);
     ~Pool();
 
@@ -33,7 +39,8 @@ class Pool {
     }
 
   private:
-    void serve(int index);
+    void pin_to(int index) const;
+    void serve();
     bool take(uint32_t job);
     bool await_job(uint32_t last);
 
@@ -46,6 +53,10 @@ class Pool {
     std::atomic<int64_t> count_{0};
     std::atomic<int> asleep_{0};
     std::atomic<bool> ending_{false};
+    const bool pin_;
+#if defined(__linux__)
+    cpu_set_t allowed_;  // as found at the start, before anything was pinned
+#endif
     std::mutex taken_, sleep_;
     std::condition_variable wake_;
     std::vector<std::thread> workers_;

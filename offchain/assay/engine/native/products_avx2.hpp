@@ -17,7 +17,6 @@ constexpr int64_t kRows = 2;
 constexpr bool kDigitPlanes = false;
 constexpr int kWeightOffset = 0;
 constexpr int64_t kSteps = 256;
-constexpr int64_t kAhead = 2048;
 
 // R rows by 16 channels. An accumulator holds four channels, two partial sums each.
 template <int R>
@@ -31,7 +30,6 @@ inline void tile(const uint8_t* rows, int64_t stride, const uint8_t* weights, in
             for (int c = 0; c < 4; ++c) acc[r][c] = _mm256_setzero_si256();
         for (int64_t step = begin; step < end; ++step) {
             const uint8_t* w = weights + step * 64;
-            if (R == 1) _mm_prefetch(w + kAhead, _MM_HINT_T0);
             __m256i a[R];
             for (int r = 0; r < R; ++r) {
                 int64_t word;

@@ -4,6 +4,9 @@
 // Weights are kept as weight + 128 (unsigned), rows as two planes of signed digits; a plane's sum
 // starts at -128 times the sum of its digits. In between it may wrap around: what counts is that
 // the sum itself, at most 2**17 * 2**14 = 2**31 for K < 2**17, fits int32.
+//
+// Weights are read front to back, which the processor's own prefetching serves best: with explicit
+// prefetches, 1 to 16 KB ahead, one thread read 21 to 24 GB/s where it reads 29 without.
 #pragma once
 
 #include <immintrin.h>
@@ -20,7 +23,6 @@ constexpr int64_t kLanes = 64;
 constexpr int64_t kRows = 3;
 constexpr bool kDigitPlanes = true;
 constexpr int kWeightOffset = 128;
-constexpr int64_t kAhead = 4096;  // bytes: far enough to hide memory's latency
 
 inline __m512i broadcast4(const uint8_t* at) {
     int32_t word;
@@ -40,8 +42,6 @@ inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32
     }
     for (int64_t step = 0; step < steps; ++step) {
         const uint8_t* w = weights + step * 256;
-        if (R == 1)
-            for (int c = 0; c < 4; ++c) _mm_prefetch(w + kAhead + 64 * c, _MM_HINT_T0);
         const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
         const __m512i w2 = _mm512_loadu_si512(w + 128), w3 = _mm512_loadu_si512(w + 192);
 #pragma GCC unroll 8
