@@ -35,6 +35,8 @@ LOG = VENV / "setup.log"
 LOCK = ROOT / "requirements" / "lock.txt"
 NODE_LOCK = ROOT / "requirements" / "node.txt"
 NPM_FILES = tuple(ROOT / "scripts" / "node" / f"package{part}.json" for part in ("", "-lock"))
+NATIVE = ROOT / "offchain" / "assay" / "engine" / "native"
+KERNELS = (NATIVE / "build.py", *sorted(NATIVE.glob("*.[ch]pp")))
 NODE_HOME = VENV / "node"
 ANVIL = VENV / "bin" / "anvil"
 ASSAY = VENV / "bin" / "assay"
@@ -142,6 +144,10 @@ class Progress:
         self._write(f"  {self.title}: {word}, {self._seconds():.0f} s", "\n")
         return False
 
+    def note(self, text: str) -> None:
+        """Something that the reader should know though the stage goes on."""
+        self._write(f"  {self.title}: {text}", "\n")
+
     def say(self, line: str) -> None:
         """Take a line of the tool's output as the detail, if it tells what is going on."""
         if re.match(r"\s*(Collecting|Downloading|Using|Processing|Building|Installing)", line):
@@ -230,6 +236,17 @@ def install_packages(progress: Progress) -> None:
 
 def install_project(progress: Progress) -> None:
     call([*PIP, "install", "--no-deps", "-e", ROOT], progress)
+
+
+def build_kernels(progress: Progress) -> None:
+    """The engine's native kernels. Without them torch computes the same, only slower."""
+    command = [str(PYTHON), "-m", "assay.engine.native.build"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = result.stdout + result.stderr
+    with LOG.open("a") as log:
+        log.write(f"$ {shlex.join(command)}\n{said}")
+    if result.returncode:
+        progress.note(f"{last_line(said)}; the engine will run on torch, more slowly")
 
 
 def install_node(progress: Progress) -> None:
@@ -322,6 +339,7 @@ STAGES = (
     Stage("torch", "torch (the largest download)", (LOCK,), PYTHON, install_torch),
     Stage("packages", "Python packages", (LOCK,), PYTHON, install_packages),
     Stage("project", "assay itself", (ROOT / "pyproject.toml",), ASSAY, install_project),
+    Stage("kernels", "native kernels", KERNELS, ASSAY, build_kernels),
     Stage("node", "Anvil and Uniswap V2", (NODE_LOCK, *NPM_FILES), ANVIL, install_node),
 )
 

@@ -49,7 +49,9 @@ def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[
     workers = {}
     for name in programs:
         stderr.print(f"{name}: loading …")
-        workers[name] = Worker(command(name, threads), HOME / "workers.log")
+        # Every program's threads are pinned; the native backend's by itself.
+        pin = name != "exact native"
+        workers[name] = Worker(command(name, threads), HOME / "workers.log", pin)
         about[name] = workers[name].about
         workers[name].seconds("prefill", prompt=8)
     for turn in range(rounds):

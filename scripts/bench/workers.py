@@ -11,6 +11,7 @@ can take turns in one run. A request is {"run": …, numbers}, an answer {"secon
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 SHORT_PROMPT = 4
+PINNED = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
+"""For a program whose threads are OpenMP's, to keep them to a processor each."""
 
 Task = Callable[..., float]
 
@@ -33,9 +36,12 @@ def serve(tasks: Mapping[str, Task], about: Mapping[str, Any]) -> None:
 
 
 class Worker:
-    """A worker process; `about` is what it said of itself when it was ready."""
+    """A worker process; `about` is what it said of itself when it was ready.
 
-    def __init__(self, command: Sequence[str | Path], log: Path) -> None:
+    pin: whether OpenMP's threads should each keep to a processor.
+    """
+
+    def __init__(self, command: Sequence[str | Path], log: Path, pin: bool) -> None:
         self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -44,6 +50,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                env={**os.environ, **(PINNED if pin else {})},
             )
         self.about = self._answer()
 

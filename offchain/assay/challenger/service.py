@@ -44,7 +44,7 @@ class ChallengerService(Service):
             network,
             self._evidence,
             commitment,
-            Engine(model, settings.threads),
+            Engine(model, settings.threads, settings.backend, pin=settings.pin_threads),
             address,
             settings.start_block,
             self.stopping,

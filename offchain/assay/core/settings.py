@@ -97,6 +97,9 @@ class ServiceSettings(ChainSettings):
     model_path    Hugging Face checkpoint folder; None is the model shipped with the package
     data_dir      where the service keeps its journal or database (created if missing)
     threads       compute threads; None leaves the choice to torch
+    pin_threads   keep each compute thread on one processor (native backend): faster where other
+                  programs compete for them, slower where two services share the same ones
+    backend       "native" (C++), "torch", or "auto" for native wherever it can be built
     poll_seconds  pause between two looks at the chain
     log_format    "text" for people, "json" for one object a line
     """
@@ -104,6 +107,8 @@ class ServiceSettings(ChainSettings):
     model_path: Path | None = None
     data_dir: Path = Path(".assay")
     threads: int | None = Field(default=None, ge=1)
+    pin_threads: bool = False
+    backend: Literal["auto", "native", "torch"] = "auto"
     poll_seconds: float = Field(default=1.0, gt=0)
     log_format: Literal["text", "json"] = "text"
 

@@ -147,5 +147,7 @@ class ProviderService(Service):
 def load_model(settings: ProviderSettings, cheat: Honest) -> Loaded:
     """Import, commit and make ready to decode; takes seconds for a small model."""
     model = import_checkpoint(settings.model_path or SHIPPED_MODEL)
-    engine = Engine(cheat.model(model), settings.threads)
+    engine = Engine(
+        cheat.model(model), settings.threads, settings.backend, pin=settings.pin_threads
+    )
     return Loaded(model, ModelCommitment(model), engine)

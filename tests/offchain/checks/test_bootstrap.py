@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -117,3 +118,17 @@ def test_a_machine_without_a_suitable_python_is_told_what_to_do(tmp_path: Path) 
     )
     assert result.returncode == 1
     assert "Python 3.11, 3.12 or 3.13 is needed; this machine has no python3" in result.stderr
+
+
+def test_kernels_that_cannot_be_built_stop_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "LOG", home / "setup.log")
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("ASSAY_NATIVE_DIR", str(home / "native"))
+    with bootstrap.Progress("native kernels") as progress:
+        bootstrap.build_kernels(progress)
+    said = capsys.readouterr().out
+    assert "no C++ compiler" in said and "run on torch" in said
+    assert "no C++ compiler" in (home / "setup.log").read_text()

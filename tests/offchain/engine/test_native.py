@@ -379,7 +379,7 @@ def test_torch_takes_over(
     with caplog.at_level(logging.WARNING):
         assert [make_backend(BASE).name for _ in range(3)] == ["torch"] * 3
     assert len(caplog.records) == 1 and "torch computes instead" in caplog.text
-    with pytest.raises(EnvironmentMissing, match="no such option|no C"):
+    with pytest.raises(EnvironmentMissing, match=r"no such option|no C"):
         make_backend(BASE, "native")
     assert not list(unbuilt.glob("*.so"))
 

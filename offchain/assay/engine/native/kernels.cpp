@@ -230,14 +230,18 @@ void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& 
     }
 }
 
-// SCORES of one query from the two planes of its sums: (count) int32.
-void finish_scores(const int32_t* high, const int32_t* low, const int8_t* key_exponents, int eq,
-                   const Attention& a, int64_t count, int32_t* out) {
+// SCORES of one query from the two planes of its sums: (count) int32. `least` and `most` bound the
+// keys' exponents: almost always every shift is to the right by 1 to 62, which needs no care.
+void finish_scores(const int32_t* high, const int32_t* low, const int8_t* key_exponents, int least,
+                   int most, int eq, const Attention& a, int64_t count, int32_t* out) {
+    const int64_t base = a.score_shift - eq;
+    const bool simple = base - most >= 1 && base - least <= 62;
     for (int64_t i = 0; i < count; i += kWide) {
         const int64_t n = count - i;
-        const I64 by = (a.score_shift - eq) - load(key_exponents + i, n);
-        const I64 dot = 256 * load(high + i, n) + load(low + i, n);
-        put(out + i, max(rescale(dot * a.score_mantissa, by), splat(-kInt32Max)), n);
+        const I64 by = base - load(key_exponents + i, n);
+        const I64 v = (256 * load(high + i, n) + load(low + i, n)) * a.score_mantissa;
+        const I64 s = simple ? (v + ((splat(1) << by) >> 1)) >> by : rescale(v, by);
+        put(out + i, clamp(s, -kInt32Max, kInt32Max), n);
     }
 }
 
@@ -312,6 +316,11 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
     const int16_t* values = cache.values + at * cache.capacity * w.wide;
     const int8_t* key_exponents = cache.exponents + at * cache.capacity;
     const int64_t blocks = (length + kBlock - 1) / kBlock;
+    int least = 0, most = 0;  // 0 as well, for the lanes beyond the last position
+    for (int64_t i = 0; i < length; ++i) {
+        least = key_exponents[i] < least ? key_exponents[i] : least;
+        most = key_exponents[i] > most ? key_exponents[i] : most;
+    }
 
     for (int64_t row = 0; row < unit.count; ++row) {
         const int64_t head = (unit.row + row) * s.heads + unit.kv_head * group;
@@ -320,7 +329,7 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
                         w.low + row * group * w.padded, w.padded);
         const int64_t seen = unit.position + row + 1;
         for (int64_t q = row * group; q < (row + 1) * group; ++q) {
-            finish_scores(w.high + q * w.padded, w.low + q * w.padded, key_exponents,
+            finish_scores(w.high + q * w.padded, w.low + q * w.padded, key_exponents, least, most,
                           run.query_exponents[head + q - row * group], a, seen, w.scores);
             int16_t* digits = w.digits + q * 2 * w.padded;
             w.totals[q] = numerators(w.scores, seen, w.padded, digits, digits + w.padded);
