@@ -36,51 +36,41 @@ PROGRAMS = (
     "transformers bfloat16",
 )
 SLOW = ("exact torch", "transformers float32")
-"""Measured in the first round only, with fewer tokens: they are far behind, and take minutes."""
+"""Measured once, before the rounds and with fewer tokens: they are far behind, and take minutes
+and memory that the others should not have to share."""
 
 
 def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[str]) -> Any:
     """The document's part about these shapes."""
     HOME.mkdir(parents=True, exist_ok=True)
     bandwidth = Bandwidth(threads)
-    seconds: dict[str, dict[str, list[float]]] = {name: {} for name in programs}
-    read: list[float] = []
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in programs}
     about: dict[str, Any] = {}
-    workers = {}
     for name in programs:
-        stderr.print(f"{name}: loading …")
-        # Every program's threads are pinned; the native backend's by itself.
-        pin = name != "exact native"
-        workers[name] = Worker(command(name, threads), HOME / "workers.log", pin)
-        about[name] = workers[name].about
-        workers[name].seconds("prefill", prompt=8)
+        if name in SLOW:
+            worker = load(name, threads)
+            about[name] = worker.about
+            take_turn(worker, prompt, max(tokens // 8, 4), found[name])
+            worker.close()
+    workers = {name: load(name, threads) for name in programs if name not in SLOW}
+    about |= {name: worker.about for name, worker in workers.items()}
+    read: list[float] = []
     for turn in range(rounds):
         read.append(bandwidth.gigabytes_per_second())
-        for name in programs:
-            if turn and name in SLOW:
-                continue
-            few = max(tokens // 8, 1) if name in SLOW else tokens
+        for name, worker in workers.items():
             stderr.print(f"round {turn + 1} of {rounds}: {name}")
-            worker = workers[name]
-            once = {
-                "prefill": prompt / worker.seconds("prefill", prompt=prompt),
-                "decode": few / worker.seconds("decode", prompt=prompt, tokens=few),
-                "batch": BATCH
-                * (few // 4 or 1)
-                / worker.seconds("batch", size=BATCH, tokens=few // 4 or 1),
-            }
-            for run, rate in once.items():
-                seconds[name].setdefault(run, []).append(rate)
+            take_turn(worker, prompt, tokens, found[name])
+    read.append(bandwidth.gigabytes_per_second())
     for worker in workers.values():
         worker.close()
     rates = {
         name: {run: round(statistics.median(found), 2) for run, found in runs.items()}
-        for name, runs in seconds.items()
+        for name, runs in found.items()
     }
     return {
         "ratios": ratios(rates, statistics.median(read)),
         "tokens_per_second": rates,
-        "every_round": seconds,
+        "every_round": found,
         "read_gigabytes_per_second": [round(value, 2) for value in read],
         "weight_bytes_per_token": weight_bytes(),
         "prompt_tokens": prompt,
@@ -88,6 +78,27 @@ def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[
         "batch": BATCH,
         "about": about,
     }
+
+
+def load(name: str, threads: int) -> Worker:
+    """A program that has its model and has run once; its threads are pinned."""
+    stderr.print(f"{name}: loading …")
+    pin = name != "exact native"  # which does so itself
+    worker = Worker(command(name, threads), HOME / "workers.log", pin)
+    worker.seconds("prefill", prompt=8)
+    return worker
+
+
+def take_turn(worker: Worker, prompt: int, tokens: int, found: dict[str, list[float]]) -> None:
+    """Add one rate of each kind to `found`."""
+    few = tokens // 4
+    once = {
+        "prefill": prompt / worker.seconds("prefill", prompt=prompt),
+        "decode": tokens / worker.seconds("decode", prompt=prompt, tokens=tokens),
+        "batch": BATCH * few / worker.seconds("batch", size=BATCH, tokens=few),
+    }
+    for run, rate in once.items():
+        found.setdefault(run, []).append(rate)
 
 
 def ratios(rates: dict[str, dict[str, float]], read: float) -> dict[str, float]:
