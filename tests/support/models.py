@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
+from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from assay.exact.sampling import gumbel_table
 
-SMALL = LlamaShape(
+SMALL = DecoderShape(
     vocab=1100, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=600,
     context=1200, eos_tokens=(0,), rope_theta=10000.0, rms_eps=1e-5,
 )  # fmt: skip
 _RESIDUAL_FRACTION = 20
 
 
-def random_model(shape: LlamaShape = SMALL, seed: int = 7) -> ExactModel:
+def random_model(shape: DecoderShape = SMALL, seed: int = 7) -> ExactModel:
     """Random weights with shifts that keep every tensor well inside its range."""
     rng = np.random.default_rng(seed)
     d, kv_width = shape.hidden, shape.kv_heads * shape.head_dim
@@ -53,7 +53,7 @@ def random_model(shape: LlamaShape = SMALL, seed: int = 7) -> ExactModel:
     )
 
 
-def rope_table(shape: LlamaShape) -> np.ndarray:
+def rope_table(shape: DecoderShape) -> np.ndarray:
     """Q14 cosines then sines, (context, head_dim) int16."""
     half = shape.head_dim // 2
     frequency = shape.rope_theta ** (-np.arange(half) / half)
@@ -70,7 +70,7 @@ def _linear(rng: np.random.Generator, out: int, width: int) -> Linear:
     )
 
 
-def _norm(rng: np.random.Generator, shape: LlamaShape) -> Norm:
+def _norm(rng: np.random.Generator, shape: DecoderShape) -> Norm:
     eps = round(shape.hidden * shape.rms_eps * 2 ** (2 * _RESIDUAL_FRACTION))
     gain = rng.integers(-(2**30), 2**30, shape.hidden).astype(np.int32)
     return Norm(gain=gain, shift=28, eps=eps)

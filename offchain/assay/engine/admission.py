@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from assay.core.errors import InputError
 from assay.core.types import SamplingParams
-from assay.exact.model import LlamaShape
+from assay.exact.model import DecoderShape
 
 MIN_INV_TEMPERATURE = 1 << 14
 """T = 4 in Q16."""
@@ -15,7 +15,7 @@ MAX_INV_TEMPERATURE = 20 << 16
 SEED_BYTES = 32
 
 
-def check_request(shape: LlamaShape, prompt: Sequence[int], params: SamplingParams) -> None:
+def check_request(shape: DecoderShape, prompt: Sequence[int], params: SamplingParams) -> None:
     """Raise InputError unless the engine can serve this request to its end."""
     check_tokens(shape, prompt)
     if params.max_tokens < 1:
@@ -34,7 +34,7 @@ def check_request(shape: LlamaShape, prompt: Sequence[int], params: SamplingPara
     check_sampling(params)
 
 
-def check_tokens(shape: LlamaShape, tokens: Sequence[int]) -> None:
+def check_tokens(shape: DecoderShape, tokens: Sequence[int]) -> None:
     """A non-empty list of the vocabulary's ids that fits the context."""
     if not tokens:
         raise InputError(

@@ -12,7 +12,7 @@ from assay.core.types import SamplingParams
 from assay.engine.admission import check_request
 from assay.engine.forward import Decoder, Segment
 from assay.engine.sampler import Draw, Sampler
-from assay.exact.model import LlamaShape
+from assay.exact.model import DecoderShape
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Batch:
     depend on itself alone.
     """
 
-    def __init__(self, shape: LlamaShape, decoder: Decoder, sampler: Sampler, slots: int) -> None:
+    def __init__(self, shape: DecoderShape, decoder: Decoder, sampler: Sampler, slots: int) -> None:
         self._shape = shape
         self._decoder = decoder
         self._sampler = sampler

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from assay.engine.kernels import Rows, power
-from assay.exact.model import LlamaShape
+from assay.exact.model import DecoderShape
 
 GRANULE = 64
 """Positions are allocated in multiples of this."""
@@ -19,7 +19,7 @@ class KVCache:
     capacity grow with what is asked for.
     """
 
-    def __init__(self, shape: LlamaShape) -> None:
+    def __init__(self, shape: DecoderShape) -> None:
         self._shape = shape
         self.slots = 0
         self.capacity = 0

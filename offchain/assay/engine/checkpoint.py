@@ -1,7 +1,8 @@
 """Reads a Hugging Face checkpoint folder: config.json, safetensors (sharded too), tokenizer.json.
 
-Knows file formats and the Llama family's names; knows nothing of integers. Everything that the
-exact engine cannot represent is refused here, by name, before a weight is read.
+Knows file formats and tensors' names; `config` reads the sizes, `families` lists the
+architectures. Whatever the files call a tensor, it goes by Llama's name from here on. Nothing is
+known of integers. What cannot be represented is refused by name before a weight is read.
 """
 
 from __future__ import annotations
@@ -19,27 +20,23 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from assay.core.errors import ModelError
-from assay.exact.model import LlamaShape
+from assay.engine.config import MAX_EOS_TOKENS, decoder_shape
+from assay.engine.families import Family, family_of
+from assay.exact.model import DecoderShape
 
 Array = NDArray[np.float64]
-SUPPORTED = {"LlamaForCausalLM": "Llama 1 and 2, TinyLlama, SmolLM"}
-"""Architecture names that are imported, and what goes by that name."""
 EMBEDDING, HEAD, FINAL_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
-MAX_EOS_TOKENS = 4
-MAX_HEAD_DIM = 512
-MAX_WIDTH = 2**17 - 1
-"""Terms of one reduction: what the integer ranges of `exact.ops` are argued for."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint's sizes and float64 weights, by their Hugging Face names.
+    """A checkpoint's sizes and float64 weights, by Llama's Hugging Face names.
 
     The head is always present under `lm_head.weight`: a tied checkpoint's is its embedding.
     """
 
     name: str
-    shape: LlamaShape
+    shape: DecoderShape
     tensors: Mapping[str, Array]
     tokenizer_hash: bytes
     config_hash: bytes
@@ -56,7 +53,7 @@ def layer_names(layer: int) -> dict[str, str]:
     }
 
 
-def tensor_shapes(shape: LlamaShape) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(shape: DecoderShape) -> dict[str, tuple[int, ...]]:
     """Hugging Face name -> shape of every tensor that the model needs."""
     d, inner = shape.hidden, shape.intermediate
     wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -90,14 +87,14 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     folder = Path(path)
     config_bytes = _read(folder / "config.json")
     config = _json(config_bytes, folder / "config.json")
-    shape = _shape(config, _end_tokens(config, folder))
+    shape = decoder_shape(config, _end_tokens(config, folder))
     tokenizer_bytes = _read(folder / "tokenizer.json")
     _check_vocabulary(_json(tokenizer_bytes, folder / "tokenizer.json"), shape.vocab)
     tied = bool(config.get("tie_word_embeddings", False))
     return Checkpoint(
         name=folder.resolve().name,
         shape=shape,
-        tensors=_load(folder, tensor_shapes(shape), tied),
+        tensors=_load(folder, shape, family_of(config), tied),
         tokenizer_hash=sha256(tokenizer_bytes).digest(),
         config_hash=sha256(config_bytes).digest(),
     )
@@ -123,86 +120,6 @@ def _json(data: bytes, path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is not JSON ({error}); copy the checkpoint again") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} holds a {type(value).__name__} where an object is expected")
-    return value
-
-
-def _shape(config: dict[str, Any], eos_tokens: tuple[int, ...]) -> LlamaShape:
-    _refuse_unsupported(config)
-    heads = _size(config, "num_attention_heads")
-    hidden = _size(config, "hidden_size")
-    shape = LlamaShape(
-        vocab=_size(config, "vocab_size"),
-        hidden=hidden,
-        layers=_size(config, "num_hidden_layers"),
-        heads=heads,
-        kv_heads=_size(config, "num_key_value_heads", heads),
-        head_dim=_size(config, "head_dim", hidden // heads),
-        intermediate=_size(config, "intermediate_size"),
-        context=_size(config, "max_position_embeddings"),
-        eos_tokens=eos_tokens,
-        rope_theta=_rope_theta(config),
-        rms_eps=float(config.get("rms_norm_eps", 1e-6)),
-    )
-    _check_sizes(shape)
-    return shape
-
-
-def _check_sizes(shape: LlamaShape) -> None:
-    if shape.heads % shape.kv_heads:
-        raise ModelError(
-            f"config.json: {shape.heads} attention heads are not a multiple of {shape.kv_heads} "
-            "key/value heads"
-        )
-    if shape.head_dim % 2 or shape.head_dim > MAX_HEAD_DIM:
-        raise ModelError(
-            f"config.json: head_dim is {shape.head_dim}; it must be even and <= {MAX_HEAD_DIM}"
-        )
-    widest = max(shape.hidden, shape.intermediate, shape.heads * shape.head_dim)
-    if widest > MAX_WIDTH or shape.context > MAX_WIDTH + 1:
-        raise ModelError(
-            f"config.json: the widest layer has {widest} inputs, the context {shape.context}; "
-            f"both are limited to about {MAX_WIDTH}"
-        )
-    if any(token >= shape.vocab for token in shape.eos_tokens):
-        raise ModelError(
-            f"eos tokens {shape.eos_tokens} are outside the vocabulary of {shape.vocab}"
-        )
-
-
-def _refuse_unsupported(config: dict[str, Any]) -> None:
-    architecture = (config.get("architectures") or [config.get("model_type", "unnamed")])[0]
-    if architecture not in SUPPORTED:
-        known = "; ".join(f"{name} ({what})" for name, what in SUPPORTED.items())
-        raise ModelError(f"architecture {architecture} is not supported; supported are {known}")
-    expected = {
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "quantization_config": None,
-        "sliding_window": None,
-        "partial_rotary_factor": 1.0,
-    }
-    for key, only in expected.items():
-        if config.get(key, only) not in (only, None):
-            raise ModelError(
-                f"config.json: {key} = {config[key]!r} is not supported, only {only!r}"
-            )
-
-
-def _rope_theta(config: dict[str, Any]) -> float:
-    """Both the old keys (rope_theta, rope_scaling) and the new one (rope_parameters)."""
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default":
-        raise ModelError(f"config.json: RoPE scaling {kind!r} is not supported, only 'default'")
-    return float(rope.get("rope_theta", config.get("rope_theta", 10000.0)))
-
-
-def _size(config: dict[str, Any], key: str, default: int | None = None) -> int:
-    value = config.get(key)
-    value = default if value is None else value
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ModelError(f"config.json: {key} is {value!r}; it must be a positive integer")
     return value
 
 
@@ -237,19 +154,45 @@ def _check_vocabulary(tokenizer: dict[str, Any], vocab: int) -> None:
 # Weights
 
 
-def _load(folder: Path, shapes: dict[str, tuple[int, ...]], tied: bool) -> dict[str, Array]:
-    files = _files_by_tensor(folder)
+@dataclass(frozen=True)
+class _Source:
+    """Where a tensor lies: `rows` of the files' tensor `name`, which has `shape`."""
+
+    name: str
+    shape: tuple[int, ...]
+    rows: slice
+
+
+def _sources(shape: DecoderShape, family: Family) -> dict[str, _Source]:
+    """Our name -> where its values are."""
+    shapes = tensor_shapes(shape)
+    found = {name: _Source(name, size, slice(None)) for name, size in shapes.items()}
+    for layer in range(shape.layers):
+        names = layer_names(layer)
+        for stacked, parts in family.fused.items():
+            rows = [shapes[names[part]][0] for part in parts]
+            whole = (sum(rows), *shapes[names[parts[0]]][1:])
+            for i, part in enumerate(parts):
+                place = slice(sum(rows[:i]), sum(rows[: i + 1]))
+                theirs = f"model.layers.{layer}.{stacked}.weight"
+                found[names[part]] = _Source(theirs, whole, place)
+    return found
+
+
+def _load(folder: Path, shape: DecoderShape, family: Family, tied: bool) -> dict[str, Array]:
+    files, sources = _files_by_tensor(folder), _sources(shape, family)
     if tied and HEAD not in files and EMBEDDING in files:
-        shapes = {name: size for name, size in shapes.items() if name != HEAD}
-    missing = sorted(set(shapes) - set(files))
+        del sources[HEAD]
+    missing = sorted({source.name for source in sources.values()} - set(files))
     if missing:
         raise ModelError(
             f"{folder} lacks {len(missing)} tensors, among them {', '.join(missing[:3])}; "
             "copy the checkpoint again, all shards"
         )
     tensors: dict[str, Array] = {}
-    for file in sorted({files[name] for name in shapes}):
-        tensors |= _load_file(file, [name for name in shapes if files[name] == file], shapes)
+    for file in sorted({files[source.name] for source in sources.values()}):
+        held = {ours: source for ours, source in sources.items() if files[source.name] == file}
+        tensors |= _load_file(file, held)
     return {HEAD: tensors[EMBEDDING], **tensors}
 
 
@@ -277,25 +220,24 @@ def _open(file: Path) -> Any:
         ) from error
 
 
-def _load_file(
-    file: Path, names: list[str], shapes: dict[str, tuple[int, ...]]
-) -> dict[str, Array]:
-    loaded = {}
+def _load_file(file: Path, sources: Mapping[str, _Source]) -> dict[str, Array]:
+    loaded: dict[str, Array] = {}
     with _open(file) as tensors:
         present = set(tensors.keys())
-        for name in names:
-            if name not in present:
-                raise ModelError(f"{file} lacks {name}, which the index says it holds")
-            loaded[name] = _float64(name, tensors.get_tensor(name), shapes[name])
+        for name, source in sources.items():
+            if source.name not in present:
+                raise ModelError(f"{file} lacks {source.name}, which the index says it holds")
+            loaded[name] = _float64(source, tensors.get_tensor(source.name))
     return loaded
 
 
-def _float64(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> Array:
+def _float64(source: _Source, tensor: torch.Tensor) -> Array:
+    name, shape = source.name, source.shape
     if tuple(tensor.shape) != shape:
         raise ModelError(f"{name} has shape {tuple(tensor.shape)}, config.json implies {shape}")
     if not tensor.is_floating_point() or tensor.element_size() < 2:
         raise ModelError(f"{name} is {tensor.dtype}; weights must be float16, bfloat16 or wider")
     if not torch.isfinite(tensor).all():
         raise ModelError(f"{name} holds NaN or infinite values; the checkpoint is damaged")
-    array: Array = tensor.to(torch.float64).numpy()
+    array: Array = tensor[source.rows].to(torch.float64).numpy()
     return array

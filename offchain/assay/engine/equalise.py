@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assay.engine.checkpoint import FINAL_NORM, HEAD, Array, Checkpoint, layer_names
-from assay.exact.model import LlamaShape
+from assay.exact.model import DecoderShape
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Channels:
     per_head: bool = False
 
 
-def channel_sets(shape: LlamaShape) -> Iterator[Channels]:
+def channel_sets(shape: DecoderShape) -> Iterator[Channels]:
     """Every rescalable set, in an order that makes their maxima canonical.
 
     v and up are rows of matrices that the norms feed, so their scales are settled first.
@@ -72,7 +72,7 @@ def _rescale(checkpoint: Checkpoint, choose: Callable[[Array], Array]) -> Checkp
     return replace(checkpoint, tensors=tensors)
 
 
-def _columns(tensors: dict[str, Array], channels: Channels, shape: LlamaShape) -> Array:
+def _columns(tensors: dict[str, Array], channels: Channels, shape: DecoderShape) -> Array:
     peaks = [np.abs(tensors[name]).max(axis=0) for name in channels.consumers]
     peak: Array = np.maximum.reduce(peaks)
     if channels.per_head:
@@ -80,7 +80,7 @@ def _columns(tensors: dict[str, Array], channels: Channels, shape: LlamaShape) -
     return peak
 
 
-def _spread(factor: Array, channels: Channels, shape: LlamaShape) -> Array:
+def _spread(factor: Array, channels: Channels, shape: DecoderShape) -> Array:
     """A factor per producer channel -> one per consumer column."""
     if not channels.per_head:
         return factor

@@ -1,6 +1,6 @@
 """The float model: what the exact one is measured against, and what calibration reads ranges from.
 
-One top-to-bottom Llama forward pass in torch over a `Checkpoint`'s weights, without a cache.
+One top-to-bottom forward pass in torch over a `Checkpoint`'s weights, without a cache.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import linear, silu
 
 from assay.engine.checkpoint import EMBEDDING, FINAL_NORM, HEAD, Checkpoint, layer_names
+from assay.exact.model import DecoderShape
 
 Observer = Callable[[str, Tensor], None]
 """Called with a name ("0.v", "residual", …) and the values met there."""
@@ -28,8 +29,7 @@ class FloatModel:
         self._weights = {
             name: torch.from_numpy(array).to(dtype) for name, array in checkpoint.tensors.items()
         }
-        half = self.shape.head_dim // 2
-        frequency = self.shape.rope_theta ** (-torch.arange(half, dtype=torch.float64) / half)
+        frequency = _frequencies(self.shape)
         angles = torch.arange(self.shape.context, dtype=torch.float64)[:, None] * frequency
         self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)
 
@@ -90,6 +90,21 @@ class FloatModel:
         delta = linear(product, w["down"])
         see("delta", delta)
         return delta
+
+
+def _frequencies(shape: DecoderShape) -> Tensor:
+    """Radians per position of each pair of channels, scaled as transformers does it."""
+    half = shape.head_dim // 2
+    plain = shape.rope_theta ** (-torch.arange(half, dtype=torch.float64) / half)
+    scaling = shape.rope_scaling
+    if scaling is None:
+        return plain
+    slow = plain / scaling.factor
+    if scaling.kind == "linear":
+        return slow
+    turns = plain / (2 * torch.pi) * scaling.original_context
+    kept = (turns - scaling.low_turns) / (scaling.high_turns - scaling.low_turns)
+    return torch.lerp(slow, plain, kept.clamp(0, 1))
 
 
 def _under(layer: int, observe: Observer) -> Observer:

@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.exact.model import LlamaShape
+from assay.exact.model import DecoderShape, RopeScaling
 
 FRACTION = 14
 """Fraction bits of the table: cos(0) is 2**14."""
@@ -22,7 +22,7 @@ TERMS = 13
 """(pi/2)**27 / 27! < 2e-23."""
 
 
-def rope_table(shape: LlamaShape) -> NDArray[np.int16]:
+def rope_table(shape: DecoderShape) -> NDArray[np.int16]:
     """Q14 cosines, then sines, of position * theta**(-2i / head_dim): (context, head_dim)."""
     step = np.array(_turns_per_position(shape), dtype=np.uint64)
     position = np.arange(shape.context, dtype=np.uint64)[:, None]
@@ -39,14 +39,27 @@ def rope_table(shape: LlamaShape) -> NDArray[np.int16]:
     return rounded
 
 
-def _turns_per_position(shape: LlamaShape) -> list[int]:
-    """theta**(-i / half) / (2 pi) in Q64, for i < half = head_dim / 2."""
-    half = shape.head_dim // 2
+def _turns_per_position(shape: DecoderShape) -> list[int]:
+    """theta**(-i / half) / (2 pi), scaled, in Q64, for i < half = head_dim / 2."""
+    half, scaling = shape.head_dim // 2, shape.rope_scaling
     with localcontext() as context:
         context.prec = 50
         logarithm = Decimal(shape.rope_theta).ln()
         turns = [(-logarithm * i / half).exp() / TWO_PI for i in range(half)]
+        if scaling:
+            turns = [turn * _stretch(turn, scaling) for turn in turns]
         return [int((turn * 2**64).to_integral_value()) for turn in turns]
+
+
+def _stretch(turn: Decimal, scaling: RopeScaling) -> Decimal:
+    """What a frequency is multiplied by, 1 / factor to 1; see `RopeScaling`."""
+    slowest = 1 / Decimal(scaling.factor)
+    if scaling.kind == "linear":
+        return slowest
+    low, high = Decimal(scaling.low_turns), Decimal(scaling.high_turns)
+    share = (turn * scaling.original_context - low) / (high - low)
+    kept = min(max(share, Decimal(0)), Decimal(1))
+    return kept + (1 - kept) * slowest
 
 
 def _quarter_turn(angle: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

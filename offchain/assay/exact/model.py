@@ -13,8 +13,24 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class LlamaShape:
-    """Sizes of a Llama-architecture decoder."""
+class RopeScaling:
+    """How rotary frequencies are stretched for a longer context.
+
+    kind "linear" divides all by `factor`. kind "llama3" leaves those that turn more than
+    `high_turns` times within `original_context` positions, divides those that turn less than
+    `low_turns` times, and goes from one to the other in proportion between.
+    """
+
+    kind: str
+    factor: float
+    low_turns: float = 0.0
+    high_turns: float = 0.0
+    original_context: int = 0
+
+
+@dataclass(frozen=True)
+class DecoderShape:
+    """Sizes of a decoder, and what distinguishes it from Llama."""
 
     vocab: int
     hidden: int
@@ -27,6 +43,7 @@ class LlamaShape:
     eos_tokens: tuple[int, ...]
     rope_theta: float
     rms_eps: float
+    rope_scaling: RopeScaling | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ class ExactModel:
     """
 
     name: str
-    shape: LlamaShape
+    shape: DecoderShape
     embedding: NDArray[np.int16]
     embedding_shift: int
     layers: tuple[Layer, ...]

@@ -13,8 +13,16 @@ import torch
 
 from assay.core.errors import ModelError
 from assay.engine.checkpoint import EMBEDDING, HEAD, read_checkpoint
+from assay.exact.model import RopeScaling
 from tests.offchain.engine.checkpoints import CONFIG, random_tensors, write_checkpoint
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
 Q = "model.layers.1.self_attn.q_proj.weight"
 
 
@@ -65,6 +73,13 @@ def test_rope_theta_under_its_new_key(tmp_path: Path) -> None:
     assert read_checkpoint(write_checkpoint(tmp_path, rope)).shape.rope_theta == 500000.0
 
 
+def test_rope_scaling_under_its_old_key(tmp_path: Path) -> None:
+    old = {"rope_scaling": LLAMA3, "rope_theta": 500000.0}
+    shape = read_checkpoint(write_checkpoint(tmp_path, old)).shape
+    assert shape.rope_scaling == RopeScaling("llama3", 8.0, 1.0, 4.0, 8192)
+    assert shape.rope_theta == 500000.0
+
+
 def test_end_tokens_of_the_generation_config(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path)
     (folder / "generation_config.json").write_text('{"eos_token_id": [3, 5]}')
@@ -86,9 +101,20 @@ def test_no_end_token(tmp_path: Path) -> None:
         ({"attention_bias": True}, "attention_bias = True"),
         ({"mlp_bias": True}, "mlp_bias = True"),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
-        ({"rope_scaling": {"rope_type": "llama3"}}, "RoPE scaling 'llama3' is not supported"),
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "RoPE scaling 'linear'"),
-        ({"rope_parameters": {"rope_type": "yarn"}}, "RoPE scaling 'yarn'"),
+        ({"rope_scaling": {"rope_type": "llama3"}}, "low_freq_factor is None; .* positive number"),
+        ({"rope_scaling": LLAMA3 | {"low_freq_factor": 4}}, "low_freq_factor 4.0 is not below"),
+        ({"rope_scaling": LLAMA3 | {"original_max_position_embeddings": 0}}, "embeddings is 0"),
+        ({"rope_scaling": {"type": "linear"}}, "factor is None; it must be a positive number"),
+        ({"rope_scaling": {"type": "linear", "factor": 0.5}}, "factor is 0.5; .* at least 1"),
+        ({"rope_scaling": {"type": "linear", "factor": "2"}}, "factor is '2'; it must be"),
+        ({"rope_scaling": [2.0]}, r"RoPE parameters are \[2.0\]; an object is expected"),
+        ({"rope_theta": 0}, "rope_theta is 0; it must be a positive number"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, "'yarn' is not supported .*'llama3'"),
+        ({"rope_scaling": {"type": "longrope"}}, "'longrope' is not supported .its factors change"),
+        ({"rope_scaling": {"type": "dynamic"}}, "'dynamic' is not supported .its base changes"),
+        ({"rope_scaling": {"type": "new"}}, "'new' is not supported .it is unknown"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5 is not supported"),
+        ({"rope_parameters": {"partial_rotary_factor": 0.75}}, "partial_rotary_factor = 0.75"),
         ({"num_key_value_heads": 3}, "4 attention heads are not a multiple of 3"),
         ({"head_dim": 15}, "head_dim is 15; it must be even"),
         ({"head_dim": 514}, "head_dim is 514.*<= 512"),

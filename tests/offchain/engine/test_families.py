@@ -1,0 +1,212 @@
+"""Every supported family against transformers' own implementation, on small random weights.
+
+The float reference must equal it to rounding, the exact engine within the error of the weights'
+quantisation. Weights are drawn so that every feature matters: sharp attention, large biases,
+uneven gains; and each feature, when left out, breaks the bounds by far.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from assay.core.errors import ModelError
+from assay.engine.checkpoint import HEAD, Checkpoint, layer_names, read_checkpoint
+from assay.engine.engine import Engine
+from assay.engine.equalise import equalise
+from assay.engine.families import FAMILIES
+from assay.engine.float_model import FloatModel
+from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
+from assay.engine.quantise import row_scales
+from assay.exact.model import ExactModel
+
+LENGTH = 120
+SIZES: dict[str, Any] = {
+    "vocab_size": 4096,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 96,
+    "max_position_embeddings": 256,
+    "rms_norm_eps": 1e-5,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "pad_token_id": None,
+}
+FLOAT_BOUND = 2e-4
+"""Largest error of the float reference, in units of the largest logit."""
+CORRELATION, TOP_1 = 0.999, 0.9
+RMS_BOUND, MAX_BOUND = 0.04, 0.4
+"""Errors of the exact logits, in units of the logits' standard deviation."""
+ARITHMETIC_BOUND = 2e-3
+"""The same against a float model with the quantised weights."""
+LINEARS = ("q", "k", "v", "o", "gate", "up", "down")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model type of transformers with configuration entries over SIZES, and what undoes them.
+
+    `without`: features of the shape, and their values when left out.
+    """
+
+    model_type: str
+    config: dict[str, Any] = field(default_factory=dict)
+    without: dict[str, Any] = field(default_factory=dict)
+
+
+def rope(kind: str, **parameters: float) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **parameters}}
+
+
+LLAMA3 = rope(
+    "llama3",
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=64,
+)
+UNSCALED = {"rope_scaling": None}
+CASES = {
+    "llama": Case("llama"),
+    "llama tied": Case("llama", {"tie_word_embeddings": True}),
+    "llama 3": Case("llama", LLAMA3, UNSCALED),
+    "llama linear": Case("llama", rope("linear", factor=4.0), UNSCALED),
+    "mistral": Case("mistral", {"sliding_window": None, "head_dim": 32}),
+    "mistral, window as wide as the context": Case("mistral", {"sliding_window": 256}),
+    "phi 3": Case("phi3"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of logits, in units of the expected ones' standard deviation."""
+
+    rms: float
+    most: float
+    correlation: float
+    agreement: float
+
+    @classmethod
+    def of(cls, found: torch.Tensor, expected: torch.Tensor) -> Errors:
+        error = (found - expected) / expected.std()
+        return cls(
+            float(error.square().mean().sqrt()),
+            float(error.abs().max()),
+            float(np.corrcoef(found.flatten(), expected.flatten())[0, 1]),
+            float((found.argmax(1) == expected.argmax(1)).double().mean()),
+        )
+
+
+def dequantised(folder: Path, model: ExactModel) -> Checkpoint:
+    """The equalised checkpoint with the int8 weights' real values: what is left is arithmetic."""
+    checkpoint = equalise(read_checkpoint(folder))
+    linears = {HEAD: model.head}
+    for index, layer in enumerate(model.layers):
+        names = layer_names(index)
+        linears |= {names[x]: getattr(layer, x) for x in LINEARS}
+    tensors = dict(checkpoint.tensors)
+    for name, linear in linears.items():
+        mantissa, exponent = row_scales(tensors[name])
+        tensors[name] = linear.weight * np.ldexp(mantissa, exponent)[:, None]
+    return replace(checkpoint, tensors=tensors)
+
+
+def write_family(folder: Path, case: Case, seed: int = 3) -> Path:
+    """A checkpoint as transformers saves it, with the shipped model's tokenizer."""
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(case.model_type, **SIZES | case.config)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(draw(name, weight))
+    model.save_pretrained(folder)
+    shutil.copy(SHIPPED_MODEL / "tokenizer.json", folder)
+    return folder
+
+
+def draw(name: str, weight: torch.Tensor) -> torch.Tensor:
+    if name.endswith("norm.weight"):
+        return 1 + 0.3 * torch.randn_like(weight)
+    if name.endswith(".bias"):
+        return torch.randn_like(weight)
+    if "embed_tokens" in name:
+        return torch.randn_like(weight)
+    sharper = 2.0 if "q_proj" in name or "k_proj" in name else 1.0
+    return sharper * torch.randn_like(weight) * weight.shape[1] ** -0.5
+
+
+def theirs(folder: Path, tokens: torch.Tensor) -> torch.Tensor:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        logits: torch.Tensor = model(tokens[None]).logits[0]
+    return logits
+
+
+def some_tokens() -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(5).integers(0, SIZES["vocab_size"], LENGTH))
+
+
+def float_error(folder: Path, expected: torch.Tensor, **features: Any) -> float:
+    """Largest error of the float reference with some of the shape's features replaced."""
+    checkpoint = read_checkpoint(folder)
+    changed = replace(checkpoint, shape=replace(checkpoint.shape, **features))
+    with torch.inference_mode():
+        found = FloatModel(changed).logits(some_tokens())
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_default_behavior(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    folder = write_family(tmp_path, case)
+    tokens = some_tokens()
+    expected = theirs(folder, tokens)
+    assert float_error(folder, expected) < FLOAT_BOUND
+    for feature, value in case.without.items():
+        assert float_error(folder, expected, **{feature: value}) > 100 * FLOAT_BOUND, feature
+
+    model = import_checkpoint(folder)
+    logits = Engine(model).logits(tokens.tolist()) * 2.0**-model.logit_fraction
+    found = torch.from_numpy(logits).to(torch.float64)
+    whole = Errors.of(found, expected)
+    assert whole.correlation > CORRELATION
+    assert whole.agreement >= TOP_1
+    assert whole.rms < RMS_BOUND
+    assert whole.most < MAX_BOUND
+    with torch.inference_mode():
+        rounded = FloatModel(dequantised(folder, model), torch.float64).logits(tokens)
+    arithmetic = Errors.of(found, rounded)
+    assert arithmetic.rms < ARITHMETIC_BOUND
+
+
+def test_an_unsupported_architecture_is_refused_by_name(tmp_path: Path) -> None:
+    """With the list of what is supported."""
+    (tmp_path / "config.json").write_text('{"architectures": ["FalconForCausalLM"]}')
+    with pytest.raises(ModelError, match="FalconForCausalLM is not supported") as refused:
+        read_checkpoint(tmp_path)
+    for architecture, family in FAMILIES.items():
+        assert f"{architecture} ({family.covers})" in str(refused.value)
+
+
+def test_a_truncated_stacked_layer_is_refused(tmp_path: Path) -> None:
+    folder = write_family(tmp_path, CASES["phi 3"])
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    name = "model.layers.1.self_attn.qkv_proj.weight"
+    save_file({**tensors, name: tensors[name][:-1].contiguous()}, path)
+    with pytest.raises(ModelError, match=rf"{name} has shape \(127, 64\).*\(128, 64\)"):
+        read_checkpoint(folder)
+    del tensors[name]
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=f"lacks 1 tensors, among them {name}"):
+        read_checkpoint(folder)
