@@ -12,7 +12,8 @@
         element and compares.
 
         Where things lie is `modules/opcodes.vy`, that they lie there `modules/opened.vy`,
-        what they yield `modules/step_arithmetic.vy` and `modules/tensor.vy`. Openings come in
+        what chunks add up to `modules/chunks.vy`; what follows from the values is asked of
+        StepArithmetic. Openings come in
         the order in which the operands are listed there; operands in the same tile of the same
         tensor share one opening:
 
@@ -26,6 +27,8 @@
         ADD        x, y
         SILU_GATE  gate, up
         LAST       x
+        BIAS       x, bias
+        SPLIT      x
                    combine      chunk
         EXPONENT   -            x
         RMS        e            x, e
@@ -40,17 +43,19 @@
         The verifier is total: for any bytes it answers True or False or reverts with a reason
         ("step_verifier: ..."); it never loops over more than the calldata holds. A revert is
         the mover's failure: it has sent something that is no opening of that place.
-@custom:kill Nothing stops it and nobody owns it: no state, no roles, no upgrade. A claim names
-             its verifier when it is posted; a corrected one serves later claims only.
+@custom:kill Nothing stops it and nobody owns it: no state, no roles, no upgrade; what it calls is
+             fixed at deployment and like it. A claim names its verifier when it is posted; a
+             corrected one serves later claims only.
 """
 
+from ..interfaces import IStepArithmetic
 from ..interfaces import IStepVerifier
 from ..interfaces import Types
+from ..modules import chunks
 from ..modules import opcodes
 from ..modules import opened
 from ..modules import sampling
 from ..modules import step_arithmetic
-from ..modules import tensor
 
 implements: IStepVerifier
 
@@ -60,6 +65,31 @@ implements: IStepVerifier
 
 MAX_OPENINGS: constant(uint256) = 6
 MAX_OPERANDS: constant(uint256) = opcodes.MAX_OPERANDS
+
+ARITHMETIC: immutable(IStepArithmetic)
+
+
+# ------------------------------------------------------------------
+#                           CONSTRUCTOR
+# ------------------------------------------------------------------
+
+
+@deploy
+def __init__(arithmetic: IStepArithmetic):
+    """
+    @param arithmetic StepArithmetic, which gives the values; for good.
+    """
+    assert arithmetic.address.is_contract, "step_verifier: arithmetic"
+    ARITHMETIC = arithmetic
+
+
+@external
+@view
+def arithmetic() -> IStepArithmetic:
+    """
+    @notice The contract that gives the values of steps.
+    """
+    return ARITHMETIC
 
 
 # ------------------------------------------------------------------
@@ -113,14 +143,14 @@ def verify_element(
     """
     @notice See IStepVerifier.
     """
-    chunks: uint256 = self._checked_chunks(step, pass_.positions, row, column)
-    assert chunks <= 1, "step_verifier: many chunks"
+    count: uint256 = self._checked_chunks(step, pass_.positions, row, column)
+    assert count <= 1, "step_verifier: many chunks"
     masked: bool = opcodes.is_masked(step, row, column)
     table_row: uint256 = 0
     if step.opcode == opcodes.EMBED:
         table_row = self._row_token(token, pass_, row)
     places: DynArray[opcodes.Operand, MAX_OPERANDS] = []
-    if chunks == 1:
+    if count == 1:
         places = opcodes.single_chunk_operands(step, row, column)
     elif not masked:
         places = opcodes.element_operands(step, pass_.positions, row, column, table_row)
@@ -136,12 +166,12 @@ def verify_element(
 
     if masked:
         return element == step_arithmetic.MASKED
-    if chunks == 0 and step.opcode != opcodes.SCORES:
-        return element == step_arithmetic.element(step, column, values)
+    if count == 0 and step.opcode != opcodes.SCORES:
+        return element == staticcall ARITHMETIC.element(step, column, values)
     tiles: uint256[2] = opcodes.chunk_places(step.opcode, len(places))
     x: uint256 = sources[tiles[0]]
     y: uint256 = sources[tiles[1]]
-    self._check_tiles(
+    chunks.check_tiles(
         step,
         pass_.positions,
         openings[x].width,
@@ -149,8 +179,8 @@ def verify_element(
         openings[y].width,
         openings[y].elem_bytes,
     )
-    total: int256 = self._partial(step.opcode, openings[x].data, openings[y].data, values[0])
-    return element == step_arithmetic.joined(step, total, values)
+    total: int256 = chunks.partial(step.opcode, openings[x].data, openings[y].data, values[0])
+    return element == staticcall ARITHMETIC.joined(step, total, values)
 
 
 @external
@@ -168,8 +198,8 @@ def verify_combine(
     """
     @notice See IStepVerifier.
     """
-    chunks: uint256 = self._checked_chunks(step, pass_.positions, row, column)
-    assert chunks != 0 and len(partials) == chunks, "step_verifier: partials"
+    count: uint256 = self._checked_chunks(step, pass_.positions, row, column)
+    assert count != 0 and len(partials) == count, "step_verifier: partials"
     places: DynArray[opcodes.Operand, MAX_OPERANDS] = opcodes.join_operands(step, row, column)
     sources: uint256[MAX_OPERANDS] = opcodes.sources(places, len(openings))
     values: int256[MAX_OPERANDS] = empty(int256[MAX_OPERANDS])
@@ -181,7 +211,7 @@ def verify_combine(
         )
         used = max(used, source + 1)
     total: int256 = step_arithmetic.gather(step.opcode, partials)
-    return element == step_arithmetic.joined(step, total, values)
+    return element == staticcall ARITHMETIC.joined(step, total, values)
 
 
 @external
@@ -199,18 +229,17 @@ def verify_chunk(
     """
     @notice See IStepVerifier.
     """
-    chunks: uint256 = self._checked_chunks(step, pass_.positions, row, column)
-    assert chunk < chunks, "step_verifier: chunk"
+    count: uint256 = self._checked_chunks(step, pass_.positions, row, column)
+    assert chunk < count, "step_verifier: chunk"
     places: DynArray[opcodes.Operand, MAX_OPERANDS] = opcodes.chunk_operands(
         step, row, column, chunk
     )
-    count: uint256 = len(places)
-    assert len(openings) == count, "step_verifier: openings"
+    last: uint256 = len(places) - 1
+    assert len(openings) == len(places), "step_verifier: openings"
     e: int256 = 0
-    for i: uint256 in range(count, bound=MAX_OPERANDS):
+    for i: uint256 in range(len(places), bound=MAX_OPERANDS):
         e = opened.read(openings[i], places[i], step, pass_, trace_root, True)
-    last: uint256 = count - 1
-    self._check_tiles(
+    chunks.check_tiles(
         step,
         pass_.positions,
         openings[0].width,
@@ -218,7 +247,7 @@ def verify_chunk(
         openings[last].width,
         openings[last].elem_bytes,
     )
-    return partial == self._partial(step.opcode, openings[0].data, openings[last].data, e)
+    return partial == chunks.partial(step.opcode, openings[0].data, openings[last].data, e)
 
 
 @external
@@ -301,63 +330,6 @@ def _row_token(
             token, row - prompt_tokens, pass_.output_tokens, pass_.output_root
         )
     return convert(token.token, uint256)
-
-
-# ------------------------------------------------------------------
-#                         INTERNAL: CHUNKS
-# ------------------------------------------------------------------
-
-
-@internal
-@pure
-def _check_tiles(
-    step: Types.Step,
-    positions: uint32,
-    x_width: uint32,
-    x_bytes: uint8,
-    y_width: uint32,
-    y_bytes: uint8,
-):
-    """
-    @notice Revert unless the tiles of a chunk, `x` and where the opcode has one `y`, are of
-            rows as wide as the reduction (at most one tile, for SCORES) and of the opcode's
-            element sizes.
-    """
-    opcode: uint8 = step.opcode
-    width: uint256 = convert(x_width, uint256)
-    right: bool = width <= opcodes.TILE
-    if opcode != opcodes.SCORES:
-        right = width == opcodes.reduction_width(step, positions)
-    if opcode == opcodes.SUM:
-        right = right and x_bytes == 2
-    elif opcode in [opcodes.LINEAR, opcodes.ATTEND, opcodes.SCORES]:
-        y_expected: uint8 = 1 if opcode == opcodes.LINEAR else 2
-        right = right and x_bytes == 2 and y_bytes == y_expected and y_width == x_width
-    else:
-        right = right and x_bytes == 4
-    assert right, "step_verifier: rows"
-
-
-@internal
-@pure
-def _partial(opcode: uint8, x: Bytes[2048], y: Bytes[2048], e: int256) -> int256:
-    """
-    @notice The partial of the chunk whose tiles are open, the whole row for SCORES.
-    @param y The second tile of LINEAR, ATTEND and SCORES; not read by the others.
-    @param e The row's exponent; read by RMS only.
-    """
-    if opcode == opcodes.LINEAR:
-        return tensor.dot(x, y, 8)
-    if opcode == opcodes.ATTEND or opcode == opcodes.SCORES:
-        return tensor.dot(x, y, 16)
-    if opcode == opcodes.SUM:
-        return tensor.sum_16(x)
-    if opcode == opcodes.RMS:
-        return tensor.square_sum_32(x, e)
-    if opcode == opcodes.EXPONENT:
-        return tensor.abs_max_32(x)
-    # INVARIANT: ROWMAX, the only other opcode with chunks.
-    return tensor.max_32(x)
 
 
 # ------------------------------------------------------------------

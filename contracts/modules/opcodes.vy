@@ -42,6 +42,8 @@ ATTEND: constant(uint8) = 13
 ADD: constant(uint8) = 14
 SILU_GATE: constant(uint8) = 15
 LAST: constant(uint8) = 16
+BIAS: constant(uint8) = 17
+SPLIT: constant(uint8) = 18
 
 # Where an operand comes from: an input of the step, or a tensor from TENSOR_SLOT on.
 TENSOR_SLOT: constant(uint256) = 4
@@ -103,7 +105,7 @@ def chunk_count(step: Types.Step, positions: uint32) -> uint256:
 @pure
 def heads_of(step: Types.Step) -> (uint256, uint256):
     """
-    @notice Heads, and heads per key/value head, of SCORES, ATTEND and ROPE.
+    @notice Heads, and heads per key/value head, of SCORES, ATTEND, ROPE and SPLIT.
     """
     heads: int64 = step.params[0]
     kv_heads: int64 = 1
@@ -149,6 +151,14 @@ def element_operands(
             Operand(slot=2, row=row, column=0),
             Operand(slot=TENSOR_0, row=0, column=column),
         ]
+    if opcode == BIAS:
+        return [
+            Operand(slot=0, row=row, column=column),
+            Operand(slot=TENSOR_0, row=0, column=column),
+        ]
+    if opcode == SPLIT:
+        place: uint256[2] = self._head_place(step, row)
+        return [Operand(slot=0, row=place[0], column=place[1] + column)]
     # The second operand is the same element of another tensor, or the row's scalar.
     second_column: uint256 = 0
     if opcode == ADD or opcode == SILU_GATE:
@@ -167,22 +177,35 @@ def _rope_operands(
     step: Types.Step, row: uint256, column: uint256
 ) -> DynArray[Operand, MAX_OPERANDS]:
     """
-    @notice x at the element and at its partner half a head away, cosine and sine.
+    @notice x at the element and at its partner half a head away, cosine and sine. With
+            `params[1]` x has a row for each head, as the output.
+    """
+    head_dim: uint256 = convert(step.width, uint256)
+    half: uint256 = head_dim // 2
+    assert half != 0 and head_dim % 2 == 0, "step_verifier: head size"
+    place: uint256[2] = self._head_place(step, row)
+    position: uint256 = place[0]
+    if step.params[1] != 0:
+        place = [row, 0]
+    return [
+        Operand(slot=0, row=place[0], column=place[1] + column),
+        Operand(slot=0, row=place[0], column=place[1] + (column + half) % head_dim),
+        Operand(slot=TENSOR_0, row=position, column=column % half),
+        Operand(slot=TENSOR_0, row=position, column=column % half + half),
+    ]
+
+
+@internal
+@pure
+def _head_place(step: Types.Step, row: uint256) -> uint256[2]:
+    """
+    @notice Row and first column of a head in a tensor that has a row for all of a position's.
+    @param row The head's row in a tensor that has a row for each.
     """
     heads: uint256 = 0
     group: uint256 = 0
     heads, group = self.heads_of(step)
-    head_dim: uint256 = convert(step.width, uint256)
-    half: uint256 = head_dim // 2
-    assert half != 0 and head_dim % 2 == 0, "step_verifier: head size"
-    position: uint256 = row // heads
-    head_start: uint256 = row % heads * head_dim
-    return [
-        Operand(slot=0, row=position, column=head_start + column),
-        Operand(slot=0, row=position, column=head_start + (column + half) % head_dim),
-        Operand(slot=TENSOR_0, row=position, column=column % half),
-        Operand(slot=TENSOR_0, row=position, column=column % half + half),
-    ]
+    return [row // heads, row % heads * convert(step.width, uint256)]
 
 
 @internal
@@ -209,14 +232,18 @@ def _scores_operands(
 @pure
 def is_masked(step: Types.Step, row: uint256, column: uint256) -> bool:
     """
-    @notice Whether it is a score whose key comes after its query: no opening is needed then.
+    @notice Whether it is a score whose key comes after its query, or before the query's window
+            (`params[4]` positions, itself the last; none if not positive): no opening then.
     """
     if step.opcode != SCORES:
         return False
     heads: uint256 = 0
     group: uint256 = 0
     heads, group = self.heads_of(step)
-    return column > row // heads
+    position: uint256 = row // heads
+    if column > position:
+        return True
+    return step.params[4] > 0 and position - column >= convert(step.params[4], uint256)
 
 
 @internal

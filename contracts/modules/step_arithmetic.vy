@@ -77,11 +77,11 @@ def element(
     if opcode == opcodes.TRANSPOSE:
         kept: int256 = fixed_point.rescale(v[0], convert(p[0], int256), 32)
         return max(min(kept, DIGIT_MAX), -DIGIT_MAX)
-    if opcode == opcodes.ADD:
+    if opcode == opcodes.ADD or opcode == opcodes.BIAS:
         return fixed_point.saturate(unsafe_add(v[0], v[1]), 32)
     if opcode == opcodes.SILU_GATE:
         return self._silu_gate(v[0], v[1], convert(p[0], int256), convert(p[1], int256))
-    # INVARIANT: LAST, as `opcodes.element_operands` has refused unknown opcodes.
+    # INVARIANT: LAST or SPLIT, as `opcodes.element_operands` has refused unknown opcodes.
     return v[0]
 
 

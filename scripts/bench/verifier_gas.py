@@ -30,7 +30,7 @@ from assay.exact.sampling import noise_key, noise_slot, noise_uniform
 from scripts.bench.calldata import Calldata
 
 ROOT = Path(__file__).resolve().parents[2]
-VERIFIER = ROOT / "contracts" / "disputes" / "StepVerifier.vy"
+DISPUTES = ROOT / "contracts" / "disputes"
 GAS_LIMIT = 400_000
 POSITIONS = 8_192
 VOCAB = 128_256
@@ -135,7 +135,7 @@ def cases(model: Model) -> Iterator[Case]:
     def step(op: Op, *params: int, width: int = w, elem_bytes: int = 4) -> Step:
         # Weights 3 and 4, except that ROPE's first tensor is table 0.
         tensors = (TABLE_BASE, 4) if op == Op.ROPE else (3, 4)
-        rows = model.heads if op == Op.ROPE else 1
+        rows = model.heads if op in (Op.ROPE, Op.SPLIT) else 1
         return Step(op, rows, True, width, elem_bytes, (X, E, R), tensors, params)
 
     def element(op: Op, tiles: Sequence[Tile], *params: int, token: bool = False) -> Case:
@@ -169,13 +169,15 @@ def cases(model: Model) -> Iterator[Case]:
     yield combine(Op.LINEAR, [scalar(E, 1), (WEIGHTS, 4, (w, 2, 4), w - 1, 0)], w, width=w)
     yield chunk(Op.LINEAR, [row_of(X, w, 2, middle), weight], w, width=w)
     table = (TABLES, 0, (POSITIONS, HEAD, 2), ROW, 0)
-    rotated = step(Op.ROPE, model.heads, width=HEAD)
     place = (POSITIONS * model.heads - 1, 5, 0)
-    tiles = (row_of(X, w, 4, w - HEAD + 5), table)
-    yield Case("ROPE", "element", w, "verify_element", rotated, place, tiles)
+    head = row_of(X, w, 4, w - HEAD + 5)
+    for op, tiles in ((Op.ROPE, (head, table)), (Op.SPLIT, (head,))):
+        by_head = step(op, model.heads, width=HEAD)
+        yield Case(op.name, "element", w, "verify_element", by_head, place, tiles)
     yield element(Op.ADD, [x, row_of(E, w, 4, column)])
     yield element(Op.SILU_GATE, [x, row_of(E, w, 4, column)], 16, 14)
     yield element(Op.LAST, [x])
+    yield element(Op.BIAS, [x, gain])
 
 
 def context_cases(model: Model) -> Iterator[Case]:
@@ -320,7 +322,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     options = parser.parse_args()
     boa.interpret.set_search_paths([str(ROOT)])
-    verifier = boa.load(str(VERIFIER))
+    arithmetic = boa.load(str(DISPUTES / "StepArithmetic.vy"))
+    verifier = boa.load(str(DISPUTES / "StepVerifier.vy"), arithmetic)
     prompt = TokenList(range(POSITIONS), bytes(32), PROMPT_SIDE)
     meter = Meter(verifier, prompt, TokenList([9] * 64, bytes(32), PROMPT_SIDE))
     measured = [meter.measure(model, case) for model in MODELS for case in cases(model)]
@@ -329,7 +332,10 @@ def main() -> None:
     document = {
         "what": "single verifications, gas as a transaction under Prague's rules",
         "positions": POSITIONS,
-        "code_bytes": len(boa.env.get_code(verifier.address)),
+        "code_bytes": {
+            "StepVerifier": len(boa.env.get_code(verifier.address)),
+            "StepArithmetic": len(boa.env.get_code(arithmetic.address)),
+        },
         "versions": {name: version(name) for name in ("vyper", "titanoboa", "py-evm")},
         "most": max(measured, key=lambda m: int(str(m["gas"]))),
         "verifications": measured,

@@ -53,8 +53,11 @@ class AnvilMeter(Meter):
 
 def measure(web3: Web3, sender: Sender) -> list[Measured]:
     """Deploy a verifier and charge for every case at every width."""
+    values = sender.send("StepArithmetic.__init__", {"data": compiled("StepArithmetic").bytecode})
     artifact = compiled("StepVerifier")
-    deployed = sender.send("StepVerifier.__init__", {"data": artifact.bytecode})
+    contract = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    creation = contract.constructor(web3.to_checksum_address(str(values.contract_address)))
+    deployed = sender.send("StepVerifier.__init__", {"data": creation.data_in_transaction})
     prompt = TokenList(range(POSITIONS), bytes(32), PROMPT_SIDE)
     output = TokenList([9] * 64, bytes(32), OUTPUT_SIDE)
     address = web3.to_checksum_address(str(deployed.contract_address))

@@ -95,6 +95,10 @@ def add(x: int, y: int) -> int:
     return clamp(x + y, 32)
 
 
+def bias(x: int, b: int) -> int:
+    return clamp(x + b, 32)
+
+
 def silu_gate(gate: int, up: int, fraction: int, shift: int) -> int:
     z = (abs(gate) * 1549082005) >> (14 + fraction)
     tail = 0 if z >> 16 > 30 else pow2neg(z & 0xFFFF) >> (z >> 16)
@@ -123,12 +127,14 @@ def element(case: dict[str, object], row: int, column: int) -> int:
             return linear(x[0][row], t[0][column], *t[1][column], e=x[1][row][0])
         case "ROPE":
             position, head = divmod(row, p[0])
-            width = len(x[0][0]) // p[0]
+            width = len(t[0][0])
+            if p[1:] == [1]:
+                return rope(x[0][row], t[0][position], column)
             return rope(x[0][position][head * width :][:width], t[0][position], column)
         case "SCORES":
             position, head = divmod(row, p[2])
             k = column * p[3] + head // (p[2] // p[3])
-            masked = column > position
+            masked = column > position or (len(p) > 4 and 0 < p[4] <= position - column)
             return score(x[0][row], x[1][row][0], x[2][k], x[3][k][0], p[0], p[1], masked)
         case "ROWMAX":
             return max(x[0][row])
@@ -150,4 +156,9 @@ def element(case: dict[str, object], row: int, column: int) -> int:
             return silu_gate(x[0][row][column], x[1][row][column], p[0], p[1])
         case "LAST":
             return x[0][-1][column]
+        case "BIAS":
+            return bias(x[0][row][column], t[0][0][column])
+        case "SPLIT":
+            position, head = divmod(row, p[0])
+            return x[0][position][head * len(x[0][0]) // p[0] + column]
     raise ValueError(f"unknown op {case['op']}")

@@ -51,7 +51,12 @@ def run(case: Case) -> np.ndarray:
 
 class Writer:
     def __init__(self, seed: int = 20) -> None:
+        self.seed = seed
         self.rng = np.random.default_rng(seed)
+
+    def later(self) -> Writer:
+        """Draws for cases that came later, so that the earlier ones stay as they were."""
+        return Writer(self.seed + 1000)
 
     def ints(self, low: int, high: int, *shape: int) -> np.ndarray:
         return self.rng.integers(low, high + 1, shape)
@@ -133,6 +138,13 @@ class Writer:
             yield self.case(
                 Op.ROPE, (heads, True, hd, 4), inputs, (heads,), (table.astype(np.int64),)
             )
+        yield from self.later().rope_of_split_rows()
+
+    def rope_of_split_rows(self) -> Iterator[Case]:
+        for heads, hd in ((1, 2), (3, 16), (2, 512)):
+            table = self.ints(-(2**14), 2**14, 4, hd)
+            inputs = [self.spread(4 * heads, hd)]
+            yield self.case(Op.ROPE, (heads, True, hd, 4), inputs, (heads, 1), (table,), 4)
 
     def scores(self) -> Iterator[Case]:
         for heads, kv, hd, shift in (
@@ -146,6 +158,15 @@ class Writer:
             q[0], k[0] = 32515, -32515
             inputs = [q, self.ints(-15, 17, n * heads, 1), k, self.ints(-15, 17, n * kv, 1)]
             params = (47274, shift, heads, kv)
+            yield self.case(Op.SCORES, (heads, True, 0, 4), inputs, params, (), n)
+        yield from self.later().windowed_scores()
+
+    def windowed_scores(self) -> Iterator[Case]:
+        n, heads, kv, hd = 7, 4, 2, 8
+        q, k = self.ints(-32515, 32515, n * heads, hd), self.ints(-32515, 32515, n * kv, hd)
+        inputs = [q, self.ints(-15, 17, n * heads, 1), k, self.ints(-15, 17, n * kv, 1)]
+        for window in (0, 1, 3, 6, 7, 2**31):
+            params = (47274, 40, heads, kv, window)
             yield self.case(Op.SCORES, (heads, True, 0, 4), inputs, params, (), n)
 
     def _scores_like(self, n: int) -> np.ndarray:
@@ -196,6 +217,16 @@ class Writer:
 
     def last(self) -> Iterator[Case]:
         yield self.case(Op.LAST, (1, False, 70, 4), [self.spread(5, 70)])
+
+    def bias(self) -> Iterator[Case]:
+        for width in (1, 90, 600):
+            x, row = self.spread(4, width), self.spread(1, width)
+            yield self.case(Op.BIAS, (1, True, width, 4), [x], (), (row,))
+
+    def split(self) -> Iterator[Case]:
+        for heads, hd in ((1, 3), (4, 16), (3, 300)):
+            x = self.spread(4, heads * hd)
+            yield self.case(Op.SPLIT, (heads, True, hd, 4), [x], (heads,))
 
 
 def _exponents(x: np.ndarray) -> np.ndarray:

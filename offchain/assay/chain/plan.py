@@ -215,7 +215,8 @@ def _economy(parameters: Parameters, setup: Setup) -> list[Step]:
 
 def _network(parameters: Parameters) -> list[Step]:
     return [
-        Create("StepVerifier", "StepVerifier"),
+        Create("StepArithmetic", "StepArithmetic"),
+        Create("StepVerifier", "StepVerifier", {"arithmetic": Ref("StepArithmetic")}),
         Create(
             "ModelRegistry",
             "ModelRegistry",

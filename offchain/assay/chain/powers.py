@@ -75,6 +75,7 @@ GUARDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         OWNER: (*OWNERSHIP, "set_fee"),
         "settlement": ("pay",),
     },
+    "StepArithmetic": {},
     "StepVerifier": {},
     "ModelRegistry": {
         ANYONE: ("register",),

@@ -46,6 +46,8 @@ class Op(IntEnum):
     ADD = 14
     SILU_GATE = 15
     LAST = 16
+    BIAS = 17
+    SPLIT = 18
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,14 @@ class RopeScaling:
 
 @dataclass(frozen=True)
 class DecoderShape:
-    """Sizes of a decoder, and what distinguishes it from Llama."""
+    """Sizes of a decoder, and what distinguishes it from Llama.
+
+    Attributes:
+        rope_scaling: None for none.
+        biases: linear layers with a bias, by their names in `Layer`.
+        head_norm: queries and keys are normalised, head by head, before their rotation.
+        windows: `Layer.window` of every layer; empty if all are 0.
+    """
 
     vocab: int
     hidden: int
@@ -44,18 +51,27 @@ class DecoderShape:
     rope_theta: float
     rms_eps: float
     rope_scaling: RopeScaling | None = None
+    biases: tuple[str, ...] = ()
+    head_norm: bool = False
+    windows: tuple[int, ...] = ()
+
+    def window(self, layer: int) -> int:
+        """`Layer.window` of one layer."""
+        return self.windows[layer] if self.windows else 0
 
 
 @dataclass(frozen=True)
 class Linear:
     """y = sat32(round(sum_k a[k] * weight[j, k] * mantissa[j] / 2**(shift[j] - e))).
 
-    weight int8 (out, in); mantissa int32 (out,) in [2**15, 2**16); shift int32 (out,).
+    weight int8 (out, in); mantissa int32 (out,) in [2**15, 2**16); shift int32 (out,). With a
+    bias, int32 (out,), sat32(y + bias) follows.
     """
 
     weight: NDArray[np.int8]
     mantissa: NDArray[np.int32]
     shift: NDArray[np.int32]
+    bias: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,11 @@ class Norm:
 
 @dataclass(frozen=True)
 class Layer:
-    """One decoder layer."""
+    """One decoder layer.
+
+    q_norm, k_norm: of each head's row, before its rotation; both or none. window: a position
+    sees itself and window - 1 before it; 0 stands for all before it.
+    """
 
     attn_norm: Norm
     q: Linear
@@ -85,6 +105,9 @@ class Layer:
     gate_fraction: int
     product_shift: int
     down: Linear
+    q_norm: Norm | None = None
+    k_norm: Norm | None = None
+    window: int = 0
 
 
 @dataclass(frozen=True)

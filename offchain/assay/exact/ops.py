@@ -107,10 +107,28 @@ def linear(a: Ints, e: Ints, weight: Ints, mantissa: Ints, shift: Ints) -> Ints:
     return linear_finish(matmul(a, weight.T), e, mantissa[None, :], shift[None, :])
 
 
-def rope(x: Ints, table: Ints, heads: int) -> Ints:
-    """Rotary embedding, half-split pairs: (N, H*hd) -> (N*H, hd); products below 2**47."""
+def bias(x: Ints, row: Ints) -> Ints:
+    """A committed row added to every row: (R, w), (1, w) -> (R, w).
+
+    Both are in the units of x; the import places the binary point so that x, the row and their
+    sum stay below 2**26 on the calibration text.
+    """
+    return saturate(x + row, 32)
+
+
+def split(x: Ints, heads: int) -> Ints:
+    """A row per head: (N, H*hd) -> (N*H, hd)."""
     n, width = x.shape
-    hd = width // heads
+    return x.reshape(n * heads, width // heads)
+
+
+def rope(x: Ints, table: Ints, heads: int) -> Ints:
+    """Rotary embedding, half-split pairs; products below 2**47.
+
+    (N, H*hd), or the same split by heads, (N*H, hd) -> (N*H, hd).
+    """
+    n = x.size // (heads * table.shape[1])
+    hd = table.shape[1]
     half = hd // 2
     cos = table[:n, None, :half]
     sin = table[:n, None, half:]
@@ -121,10 +139,19 @@ def rope(x: Ints, table: Ints, heads: int) -> Ints:
 
 
 def scores(
-    q: Ints, eq: Ints, k: Ints, ek: Ints, mantissa: int, shift: int, heads: int, kv_heads: int
+    q: Ints,
+    eq: Ints,
+    k: Ints,
+    ek: Ints,
+    mantissa: int,
+    shift: int,
+    heads: int,
+    kv_heads: int,
+    window: int = 0,
 ) -> Ints:
     """Scaled scores in log2 units, Q16: (N*H, hd), (N*KV, hd) -> (N*H, N), causal.
 
+    Position i sees max(0, i - window + 1) to i; all up to i where the window is 0.
     |dot| <= 2**30 * 512 = 2**39, times a 16-bit mantissa: below 2**55.
     """
     n = k.shape[0] // kv_heads
@@ -138,8 +165,10 @@ def scores(
         + ek.reshape(n, kv_heads).T.repeat(group, axis=0)[:, None, :]
     )
     value = np.clip(rescale(dot * mantissa, shift - e), -INT32_MAX, INT32_MAX)
-    causal = np.tril(np.ones((n, n), dtype=bool))
-    return np.where(causal[None], value, MASKED).transpose(1, 0, 2).reshape(n * heads, n)
+    seen = np.tril(np.ones((n, n), dtype=bool))
+    if window > 0:
+        seen &= ~np.tril(seen, -window)
+    return np.where(seen[None], value, MASKED).transpose(1, 0, 2).reshape(n * heads, n)
 
 
 def rowmax(s: Ints) -> Ints:

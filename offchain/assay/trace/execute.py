@@ -57,7 +57,7 @@ _OPS: dict[Op, _Run] = {
     Op.QUANT: lambda s, x, t, ids: ops.quant(x[0], x[1]),
     Op.LINEAR: lambda s, x, t, ids: ops.linear(x[0], x[1], t[0], t[1][:, 0], t[1][:, 1]),
     Op.ROPE: lambda s, x, t, ids: ops.rope(x[0], t[0], s.params[0]),
-    Op.SCORES: lambda s, x, t, ids: ops.scores(x[0], x[1], x[2], x[3], *s.params[:4]),
+    Op.SCORES: lambda s, x, t, ids: ops.scores(x[0], x[1], x[2], x[3], *s.params[:5]),
     Op.ROWMAX: lambda s, x, t, ids: ops.rowmax(x[0]),
     Op.EXP2: lambda s, x, t, ids: ops.exp2(x[0], x[1]),
     Op.SUM: lambda s, x, t, ids: ops.rowsum(x[0]),
@@ -66,4 +66,6 @@ _OPS: dict[Op, _Run] = {
     Op.ADD: lambda s, x, t, ids: ops.add(x[0], x[1]),
     Op.SILU_GATE: lambda s, x, t, ids: ops.silu_gate(x[0], x[1], s.params[0], s.params[1]),
     Op.LAST: lambda s, x, t, ids: ops.last(x[0]),
+    Op.BIAS: lambda s, x, t, ids: ops.bias(x[0], t[0]),
+    Op.SPLIT: lambda s, x, t, ids: ops.split(x[0], s.params[0]),
 }

@@ -54,7 +54,7 @@ class Program:
 
 
 def build_program(model: ExactModel) -> Program:
-    """The program of a Llama-architecture decoder."""
+    """The program of a decoder."""
     return _Builder(model).build()
 
 
@@ -90,16 +90,20 @@ class _Builder:
 
     def _norm(self, prefix: str, norm: Norm, x: int, per_position: bool = True) -> tuple[int, int]:
         """(quantised, exponent) steps of the normalised rows."""
-        d = self._hidden
+        n = self._normed(prefix, norm, x, 1, per_position)
+        return self._quant(prefix, n, 1, norm.gain.size, per_position)
+
+    def _normed(self, prefix: str, norm: Norm, x: int, rows: int, per_position: bool = True) -> int:
+        """`rows` rows a position, each as wide as the gain."""
+        d = norm.gain.size
         gain = self._weight(prefix + "gain", norm.gain[None, :], 4)
-        e = self._add(prefix + "exponent", Op.EXPONENT, 1, per_position, 1, 1, (x,), (), (d,))
+        e = self._add(prefix + "exponent", Op.EXPONENT, rows, per_position, 1, 1, (x,), (), (d,))
         r = self._add(
-            prefix + "inverse_rms", Op.RMS, 1, per_position, 1, 4, (x, e), (), (norm.eps, d)
+            prefix + "inverse_rms", Op.RMS, rows, per_position, 1, 4, (x, e), (), (norm.eps, d)
         )
-        n = self._add(
-            prefix + "output", Op.NORM, 1, per_position, d, 4, (x, e, r), (gain,), (norm.shift,)
+        return self._add(
+            prefix + "output", Op.NORM, rows, per_position, d, 4, (x, e, r), (gain,), (norm.shift,)
         )
-        return self._quant(prefix, n, 1, d, per_position)
 
     def _quant(
         self, prefix: str, x: int, rows: int, width: int, per_position: bool = True
@@ -114,7 +118,11 @@ class _Builder:
         weight = self._weight(name + ".weight", linear.weight, 1)
         scale = self._weight(name + ".scale", np.stack([linear.mantissa, linear.shift], axis=1), 4)
         out = linear.weight.shape[0]
-        return self._add(name, Op.LINEAR, 1, per_position, out, 4, a, (weight, scale), (width,))
+        y = self._add(name, Op.LINEAR, 1, per_position, out, 4, a, (weight, scale), (width,))
+        if linear.bias is None:
+            return y
+        bias = self._weight(name + ".bias", linear.bias[None, :], 4)
+        return self._add(name + "_bias", Op.BIAS, 1, per_position, out, 4, (y,), (bias,))
 
     def _attention(self, prefix: str, layer: Layer, a: tuple[int, int], rope: int) -> int:
         shape = self._model.shape
@@ -122,8 +130,8 @@ class _Builder:
         q = self._linear(prefix + "q", layer.q, a, self._hidden)
         k = self._linear(prefix + "k", layer.k, a, self._hidden)
         v = self._linear(prefix + "v", layer.v, a, self._hidden)
-        q = self._add(prefix + "q_rope", Op.ROPE, heads, True, hd, 4, (q,), (rope,), (heads,))
-        k = self._add(prefix + "k_rope", Op.ROPE, kv, True, hd, 4, (k,), (rope,), (kv,))
+        q = self._turned(prefix + "q_", layer.q_norm, q, heads, rope)
+        k = self._turned(prefix + "k_", layer.k_norm, k, kv, rope)
         qq, eq = self._quant(prefix + "q_", q, heads, hd)
         kq, ek = self._quant(prefix + "k_", k, kv, hd)
         vt = self._add(
@@ -138,7 +146,7 @@ class _Builder:
             4,
             (qq, eq, kq, ek),
             (),
-            (layer.score_mantissa, layer.score_shift, heads, kv),
+            (layer.score_mantissa, layer.score_shift, heads, kv, layer.window),
         )
         m = self._add(prefix + "rowmax", Op.ROWMAX, heads, True, 1, 4, (s,))
         p = self._add(prefix + "exp2", Op.EXP2, heads, True, 0, 2, (s, m))
@@ -147,6 +155,15 @@ class _Builder:
         return self._linear(
             prefix + "o", layer.o, self._quant(prefix + "attend_", o, 1, heads * hd), heads * hd
         )
+
+    def _turned(self, prefix: str, norm: Norm | None, x: int, heads: int, rope: int) -> int:
+        """Rotated heads, a row each; normalised before if there is a norm."""
+        hd = self._model.shape.head_dim
+        if norm is None:
+            return self._add(prefix + "rope", Op.ROPE, heads, True, hd, 4, (x,), (rope,), (heads,))
+        x = self._add(prefix + "split", Op.SPLIT, heads, True, hd, 4, (x,), (), (heads,))
+        x = self._normed(prefix + "norm.", norm, x, heads)
+        return self._add(prefix + "rope", Op.ROPE, heads, True, hd, 4, (x,), (rope,), (heads, 1))
 
     def _mlp(self, prefix: str, layer: Layer, a: tuple[int, int]) -> int:
         inner = self._model.shape.intermediate

@@ -142,6 +142,11 @@ def element(trace: PassTrace, index: int, row: int, column: int) -> list[Opening
             return [place.input(0, row, column), place.input(1, row, column)]
         case Op.LAST:
             return [place.input(0, trace.positions - 1, column)]
+        case Op.BIAS:
+            return [place.input(0, row, column), place.weight(0, 0, column)]
+        case Op.SPLIT:
+            position, head = divmod(row, place.step.params[0])
+            return [place.input(0, position, head * place.step.width + column)]
     raise ValueError(f"no witness for {place.op.name}")
 
 
@@ -175,18 +180,25 @@ def _attend_rows(place: Place) -> tuple[int, int]:
 def _rope(place: Place) -> list[Opening]:
     heads, head_dim = place.step.params[0], place.step.width
     position, head = divmod(place.row, heads)
-    own = head * head_dim + place.column
-    partner = head * head_dim + (place.column + head_dim // 2) % head_dim
-    openings = [place.input(0, position, own)]
+    row, start = (place.row, 0) if _is_split(place.step) else (position, head * head_dim)
+    own = start + place.column
+    partner = start + (place.column + head_dim // 2) % head_dim
+    openings = [place.input(0, row, own)]
     if partner // TILE != own // TILE:
-        openings.append(place.input(0, position, partner))
+        openings.append(place.input(0, row, partner))
     return [*openings, place.weight(0, position, place.column)]
+
+
+def _is_split(rope: Step) -> bool:
+    """Whether a ROPE step reads a row per head."""
+    return len(rope.params) > 1 and rope.params[1] != 0
 
 
 def _scores(place: Place) -> list[Opening]:
     heads, kv_heads = place.step.params[2:4]
     position, head = divmod(place.row, heads)
-    if place.column > position:
+    window = place.step.params[4] if len(place.step.params) > 4 else 0
+    if place.column > position or 0 < window <= position - place.column:
         return []
     k_row = place.column * kv_heads + head // (heads // kv_heads)
     q = [place.input(0, place.row, 0), place.input(1, place.row, 0)]

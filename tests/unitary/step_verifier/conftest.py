@@ -11,7 +11,9 @@ import pytest
 
 @pytest.fixture(scope="session")
 def verifier(project_root: Path) -> Any:
-    return boa.load(str(project_root / "contracts/disputes/StepVerifier.vy"))
+    disputes = project_root / "contracts/disputes"
+    arithmetic = boa.load(str(disputes / "StepArithmetic.vy"))
+    return boa.load(str(disputes / "StepVerifier.vy"), arithmetic)
 
 
 @pytest.fixture(scope="session")

@@ -38,12 +38,15 @@ INPUT_BYTES: dict[Op, tuple[int, ...]] = {
     Op.ADD: (4, 4),
     Op.SILU_GATE: (4, 4),
     Op.LAST: (4,),
+    Op.BIAS: (4,),
+    Op.SPLIT: (4,),
 }
 TENSOR_BYTES: dict[Op, tuple[int, ...]] = {
     Op.EMBED: (2,),
     Op.NORM: (4,),
     Op.LINEAR: (1, 4),
     Op.ROPE: (2,),
+    Op.BIAS: (4,),
 }
 DISPUTED = 6
 """Index of the disputed step; its inputs are the steps right before it."""

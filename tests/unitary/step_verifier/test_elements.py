@@ -110,6 +110,14 @@ def test_add(probe: Any, seed: int) -> None:
 
 
 @CASES
+@given(seed=seeds)
+def test_bias(probe: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, row = spread(rng, 32), spread(rng, 32)
+    assert computed(probe, Op.BIAS, [x, row]) == ops.bias(x, row).tolist()
+
+
+@CASES
 @given(seed=seeds, fraction=st.integers(0, 31), shift=st.integers(-3, 62))
 def test_silu_gate(probe: Any, seed: int, fraction: int, shift: int) -> None:
     rng = np.random.default_rng(seed)
@@ -145,6 +153,7 @@ WILD_OPS: dict[Op, tuple[int, Callable[..., int]]] = {
     Op.ROPE: (4, lambda v, p: scalar.rope([v[0], v[1]], [v[2], v[3]], 0)),
     Op.EXP2: (2, lambda v, p: scalar.exp2(v[0], v[1])),
     Op.ADD: (2, lambda v, p: scalar.add(v[0], v[1])),
+    Op.BIAS: (2, lambda v, p: scalar.bias(v[0], v[1])),
     Op.SILU_GATE: (2, lambda v, p: scalar.silu_gate(v[0], v[1], p[0], p[1])),
     Op.TRANSPOSE: (1, lambda v, p: scalar.transpose(v[0], p[0])),
 }

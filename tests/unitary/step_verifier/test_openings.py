@@ -331,6 +331,7 @@ def test_revert_on_weights_of_another_kind(verifier: Any) -> None:
         (Op.ATTEND, (0, 0), "heads"),
         (Op.ATTEND, (3, 1), "head size"),
         (Op.ROPE, (0,), "heads"),
+        (Op.SPLIT, (0,), "heads"),
         (Op.SILU_GATE, (-1, 0), "fraction"),
         (Op.SILU_GATE, (65, 0), "fraction"),
         (Op.EMBED, (-1,), "shift"),
@@ -359,7 +360,7 @@ def test_revert_on_odd_head(verifier: Any) -> None:
         world.element(verifier, 0, 0, 1, [])
 
 
-@pytest.mark.parametrize("opcode", [0, 17, 255])
+@pytest.mark.parametrize("opcode", [0, 19, 255])
 def test_revert_on_unknown_opcode(verifier: Any, add: SingleStep, opcode: int) -> None:
     step = replace(add.step, opcode=opcode)
     openings = [o.abi() for o in add.openings(ROW, COLUMN)]

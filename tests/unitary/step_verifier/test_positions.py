@@ -19,7 +19,7 @@ from assay.core.types import EMPTY_TOKEN, Op, Opening, Pass, Step, TokenOpening
 from assay.trace import witness
 from assay.trace.commitment import ModelCommitment
 from assay.trace.pass_trace import PassTrace
-from tests.support.models import random_model
+from tests.support.models import FULL, random_model
 
 POSITIONS = 530
 PROMPT = 300
@@ -40,7 +40,7 @@ class Claim:
 @pytest.fixture(scope="module")
 def claim() -> Claim:
     """The pass for output token 230 over a prompt of 300 tokens."""
-    commitment = ModelCommitment(random_model())
+    commitment = ModelCommitment(random_model(FULL))
     vocab = commitment.header.vocab_size
     tokens = [int(t) for t in np.random.default_rng(5).integers(0, vocab, POSITIONS)]
     prompt = TokenList(tokens[:PROMPT], SALT, PROMPT_SIDE)
@@ -134,7 +134,7 @@ def test_revert_elsewhere(verifier: Any, claim: Claim, op: Op) -> None:
     elif op == Op.LINEAR:
         column += 1
     else:
-        row += 1 if op != Op.ROPE else step.params[0]
+        row += step.params[0] if op in (Op.ROPE, Op.SPLIT) else 1
     with boa.reverts("step_verifier: root"):
         verify(verifier, claim, index, row, column, 0, openings)
 
@@ -159,6 +159,27 @@ def test_masked_score_needs_no_opening(verifier: Any, claim: Claim) -> None:
         verify(verifier, claim, index, row, 11, -(2**31), openings)
     with boa.reverts("step_verifier: openings"):
         verify(verifier, claim, index, row, 10, -(2**31), [])
+
+
+def test_a_score_before_the_window_needs_no_opening(verifier: Any, claim: Claim) -> None:
+    index, heads, window = first_step(claim, Op.SCORES), 4, FULL.windows[0]
+    row, last = 100 * heads + 3, 100 - window
+    assert verify(verifier, claim, index, row, last, -(2**31), [])
+    assert not verify(verifier, claim, index, row, last, 0, [])
+    with boa.reverts("step_verifier: openings"):
+        verify(
+            verifier,
+            claim,
+            index,
+            row,
+            last,
+            -(2**31),
+            witness.element(claim.trace, index, row, last + 1),
+        )
+    with boa.reverts("step_verifier: openings"):
+        verify(verifier, claim, index, row, last + 1, -(2**31), [])
+    value = int(claim.trace.tensor(index).values[row, last + 1])
+    assert value != -(2**31) and verify(verifier, claim, index, row, last + 1, value)
 
 
 def test_single_chunk_by_parts(verifier: Any, claim: Claim) -> None:
