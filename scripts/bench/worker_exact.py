@@ -23,7 +23,7 @@ from assay.engine.backends import make_backend
 from assay.engine.backends.native_cpu import NativeBackend
 from assay.engine.forward import Decoder, Segment
 from assay.engine.rope import rope_table
-from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
+from assay.exact.model import ExactModel, Layer, Linear, DecoderShape, Norm
 from scripts.bench.llama_shape import Floats, Sizes, tensors
 from scripts.bench.workers import SHORT_PROMPT, Task, serve
 
@@ -33,7 +33,7 @@ KEPT = 11
 
 
 def exact_model(sizes: Sizes) -> ExactModel:
-    shape = LlamaShape(
+    shape = DecoderShape(
         vocab=sizes.vocab,
         hidden=sizes.hidden,
         layers=sizes.layers,
@@ -66,7 +66,7 @@ def exact_model(sizes: Sizes) -> ExactModel:
     )
 
 
-def _layer(source: Iterator[Floats], shape: LlamaShape) -> Layer:
+def _layer(source: Iterator[Floats], shape: DecoderShape) -> Layer:
     attn_norm = _norm(next(source), shape, INNER)
     q, k, v = (_linear(next(source), INNER, INNER) for _ in range(3))
     scale = 1.4426950408889634 / np.sqrt(shape.head_dim)
@@ -102,7 +102,7 @@ def _linear(values: Floats, f_in: int, f_out: int) -> Linear:
     return Linear(weight, mantissa.astype(np.int32), shift)
 
 
-def _norm(gain: Floats, shape: LlamaShape, f_out: int) -> Norm:
+def _norm(gain: Floats, shape: DecoderShape, f_out: int) -> Norm:
     eps = round(shape.hidden * shape.rms_eps * 2 ** (2 * RESIDUAL))
     return Norm((gain * 2.0**29).astype(np.int32), 20 + 29 - f_out, eps)
 

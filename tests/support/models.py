@@ -1,6 +1,8 @@
-"""A small random integer model that exercises every opcode, and several chunks per reduction."""
+"""Small random integer models that exercise every opcode, and several chunks per reduction."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +13,8 @@ SMALL = DecoderShape(
     vocab=1100, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=600,
     context=1200, eos_tokens=(0,), rope_theta=10000.0, rms_eps=1e-5,
 )  # fmt: skip
+FULL = replace(SMALL, biases=("q", "k", "v", "o", "up"), head_norm=True, windows=(40, 0))
+"""With every feature of a decoder."""
 _RESIDUAL_FRACTION = 20
 
 
@@ -18,33 +22,41 @@ def random_model(shape: DecoderShape = SMALL, seed: int = 7) -> ExactModel:
     """Random weights with shifts that keep every tensor well inside its range."""
     rng = np.random.default_rng(seed)
     d, kv_width = shape.hidden, shape.kv_heads * shape.head_dim
-    layers = tuple(
-        Layer(
-            attn_norm=_norm(rng, shape),
-            q=_linear(rng, d, d),
-            k=_linear(rng, kv_width, d),
-            v=_linear(rng, kv_width, d),
+    inner = shape.intermediate
+
+    def linear(name: str, out: int, width: int) -> Linear:
+        return _linear(rng, out, width, name in shape.biases)
+
+    def layer(index: int) -> Layer:
+        return Layer(
+            attn_norm=_norm(rng, shape, d),
+            q=linear("q", d, d),
+            k=linear("k", kv_width, d),
+            v=linear("v", kv_width, d),
             v_shift=7,
             score_mantissa=47274,
             score_shift=40,
-            o=_linear(rng, d, d),
-            mlp_norm=_norm(rng, shape),
-            gate=_linear(rng, shape.intermediate, d),
-            up=_linear(rng, shape.intermediate, d),
+            o=linear("o", d, d),
+            mlp_norm=_norm(rng, shape, d),
+            gate=linear("gate", inner, d),
+            up=linear("up", inner, d),
             gate_fraction=16,
             product_shift=14,
-            down=_linear(rng, d, shape.intermediate),
+            down=linear("down", d, inner),
+            q_norm=_norm(rng, shape, shape.head_dim) if shape.head_norm else None,
+            k_norm=_norm(rng, shape, shape.head_dim) if shape.head_norm else None,
+            window=shape.window(index),
         )
-        for _ in range(shape.layers)
-    )
+
+    layers = tuple(layer(index) for index in range(shape.layers))
     return ExactModel(
         name="random",
         shape=shape,
         embedding=rng.integers(-(2**14), 2**14, (shape.vocab, d)).astype(np.int16),
         embedding_shift=4,
         layers=layers,
-        final_norm=_norm(rng, shape),
-        head=_linear(rng, shape.vocab, d),
+        final_norm=_norm(rng, shape, d),
+        head=_linear(rng, shape.vocab, d, False),
         logit_fraction=14,
         rope=rope_table(shape),
         gumbel=gumbel_table(),
@@ -62,15 +74,16 @@ def rope_table(shape: DecoderShape) -> np.ndarray:
     return np.rint(table * 16384).astype(np.int16)
 
 
-def _linear(rng: np.random.Generator, out: int, width: int) -> Linear:
+def _linear(rng: np.random.Generator, out: int, width: int, has_bias: bool) -> Linear:
     return Linear(
         weight=rng.integers(-128, 128, (out, width)).astype(np.int8),
         mantissa=rng.integers(2**15, 2**16, out).astype(np.int32),
         shift=(27 + rng.integers(0, 3, out)).astype(np.int32),
+        bias=rng.integers(-(2**22), 2**22, out).astype(np.int32) if has_bias else None,
     )
 
 
-def _norm(rng: np.random.Generator, shape: DecoderShape) -> Norm:
-    eps = round(shape.hidden * shape.rms_eps * 2 ** (2 * _RESIDUAL_FRACTION))
-    gain = rng.integers(-(2**30), 2**30, shape.hidden).astype(np.int32)
+def _norm(rng: np.random.Generator, shape: DecoderShape, width: int) -> Norm:
+    eps = round(width * shape.rms_eps * 2 ** (2 * _RESIDUAL_FRACTION))
+    gain = rng.integers(-(2**30), 2**30, width).astype(np.int32)
     return Norm(gain=gain, shift=28, eps=eps)

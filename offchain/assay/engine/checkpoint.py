@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from assay.core.errors import ModelError
 from assay.engine.config import MAX_EOS_TOKENS, decoder_shape
-from assay.engine.families import Family, family_of
+from assay.engine.families import ATTENTION, MLP, Family, family_of
 from assay.exact.model import DecoderShape
 
 Array = NDArray[np.float64]
@@ -42,14 +42,21 @@ class Checkpoint:
     config_hash: bytes
 
 
-def layer_names(layer: int) -> dict[str, str]:
-    """Short name -> Hugging Face name of one decoder layer's tensors."""
+def layer_names(shape: DecoderShape, layer: int) -> dict[str, str]:
+    """Short name -> Hugging Face name of one decoder layer's tensors.
+
+    Short names are those of `exact.model.Layer`; a linear layer's bias is "q_bias" and so on.
+    """
     prefix = f"model.layers.{layer}."
+    linears = {x: f"{prefix}self_attn.{x}_proj" for x in ATTENTION}
+    linears |= {x: f"{prefix}mlp.{x}_proj" for x in MLP}
+    head_norms = ("q_norm", "k_norm") if shape.head_norm else ()
     return {
         "attn_norm": prefix + "input_layernorm.weight",
-        **{x: f"{prefix}self_attn.{x}_proj.weight" for x in ("q", "k", "v", "o")},
         "mlp_norm": prefix + "post_attention_layernorm.weight",
-        **{x: f"{prefix}mlp.{x}_proj.weight" for x in ("gate", "up", "down")},
+        **{x: f"{name}.weight" for x, name in linears.items()},
+        **{f"{x}_bias": f"{linears[x]}.bias" for x in shape.biases},
+        **{x: f"{prefix}self_attn.{x}.weight" for x in head_norms},
     }
 
 
@@ -67,14 +74,17 @@ def tensor_shapes(shape: DecoderShape) -> dict[str, tuple[int, ...]]:
         "gate": (inner, d),
         "up": (inner, d),
         "down": (d, inner),
+        "q_norm": (shape.head_dim,),
+        "k_norm": (shape.head_dim,),
     }
+    sizes |= {f"{x}_bias": sizes[x][:1] for x in shape.biases}
     shapes: dict[str, tuple[int, ...]] = {
         EMBEDDING: (shape.vocab, d),
         FINAL_NORM: (d,),
         HEAD: (shape.vocab, d),
     }
     for layer in range(shape.layers):
-        shapes |= {name: sizes[short] for short, name in layer_names(layer).items()}
+        shapes |= {name: sizes[short] for short, name in layer_names(shape, layer).items()}
     return shapes
 
 
@@ -168,7 +178,7 @@ def _sources(shape: DecoderShape, family: Family) -> dict[str, _Source]:
     shapes = tensor_shapes(shape)
     found = {name: _Source(name, size, slice(None)) for name, size in shapes.items()}
     for layer in range(shape.layers):
-        names = layer_names(layer)
+        names = layer_names(shape, layer)
         for stacked, parts in family.fused.items():
             rows = [shapes[names[part]][0] for part in parts]
             whole = (sum(rows), *shapes[names[parts[0]]][1:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.core.errors import ModelError
-from assay.engine.families import Config, family_of
+from assay.engine.families import Config, Family, family_of, no_window
 from assay.exact.model import DecoderShape, RopeScaling
 
 MAX_EOS_TOKENS = 4
@@ -18,12 +18,11 @@ MAX_WIDTH = 2**17 - 1
 """Terms of one reduction: what the integer ranges of `exact.ops` are argued for."""
 ONLY: Config = {
     "hidden_act": "silu",
-    "attention_bias": False,
-    "mlp_bias": False,
     "quantization_config": None,
     "partial_rotary_factor": 1.0,
 }
 """Keys with a single supported value; null stands for it, too."""
+OPTIONAL_BIASES = ("attention_bias", "mlp_bias")
 ROPE_KINDS = "'default', 'linear' and 'llama3'"
 ROPE_REFUSALS = {
     "longrope": "its factors change with a sequence's length, and cached keys would with them",
@@ -42,25 +41,30 @@ def decoder_shape(config: Config, eos_tokens: tuple[int, ...]) -> DecoderShape:
     """
     family = family_of(config)
     config = {**family.defaults, **config}
-    _refuse_unsupported(config)
+    _refuse_unsupported(config, family)
     heads = _size(config, "num_attention_heads")
     hidden = _size(config, "hidden_size")
     rope = _rope(config)
+    layers, context = (
+        _size(config, key) for key in ("num_hidden_layers", "max_position_embeddings")
+    )
     shape = DecoderShape(
         vocab=_size(config, "vocab_size"),
         hidden=hidden,
-        layers=_size(config, "num_hidden_layers"),
+        layers=layers,
         heads=heads,
         kv_heads=_size(config, "num_key_value_heads", heads),
         head_dim=_size(config, "head_dim", hidden // heads),
         intermediate=_size(config, "intermediate_size"),
-        context=_size(config, "max_position_embeddings"),
+        context=context,
         eos_tokens=eos_tokens,
         rope_theta=_positive(rope, "rope_theta", config.get("rope_theta", 10000.0)),
         rms_eps=float(config.get("rms_norm_eps", 1e-6)),
         rope_scaling=_rope_scaling(rope, config),
+        biases=_biases(config, family),
+        head_norm=family.head_norm,
+        windows=_windows(config, family, layers, context),
     )
-    _refuse_window(config, shape.context)
     _check_sizes(shape)
     return shape
 
@@ -87,7 +91,14 @@ def _check_sizes(shape: DecoderShape) -> None:
         )
 
 
-def _refuse_unsupported(config: Config) -> None:
+def _refuse_unsupported(config: Config, family: Family) -> None:
+    for key in OPTIONAL_BIASES:
+        if config.get(key) and key not in family.optional_biases:
+            raise ModelError(f"config.json: {key} = {config[key]!r} is not this architecture's")
+    if config.get("sliding_window") is not None and family.windows is no_window:
+        raise ModelError(
+            f"config.json: sliding_window = {config['sliding_window']!r} is not this architecture's"
+        )
     for key, only in ONLY.items():
         if config.get(key, only) not in (only, None):
             raise ModelError(
@@ -95,13 +106,19 @@ def _refuse_unsupported(config: Config) -> None:
             )
 
 
-def _refuse_window(config: Config, context: int) -> None:
-    window = config.get("sliding_window")
-    if window is not None and window < context:
-        raise ModelError(
-            f"config.json: sliding_window = {window!r} within a context of {context} is not "
-            "supported"
-        )
+def _biases(config: Config, family: Family) -> tuple[str, ...]:
+    optional = [names for key, names in family.optional_biases.items() if config.get(key)]
+    return (*family.biases, *(name for names in optional for name in names))
+
+
+def _windows(config: Config, family: Family, layers: int, context: int) -> tuple[int, ...]:
+    """Every layer's window, 0 for none or for one that the context fits in."""
+    widths = [family.windows(config, layer) for layer in range(layers)]
+    for width in widths:
+        if width is not None:
+            _size({"sliding_window": width}, "sliding_window")
+    windows = tuple(width if width and width < context else 0 for width in widths)
+    return windows if any(windows) else ()
 
 
 def _rope(config: Config) -> Config:

@@ -24,6 +24,7 @@ from assay.exact.model import DecoderShape
 class Channels:
     """A producer and the matrices whose columns it feeds.
 
+    `bias`, if there is one, is added to what the producer gives, and so is rescaled with it.
     `per_head`: each of the producer's channels feeds the same column of every query head that
     shares its key/value head (v and o under grouped-query attention).
     """
@@ -31,6 +32,7 @@ class Channels:
     producer: str
     consumers: tuple[str, ...]
     per_head: bool = False
+    bias: str | None = None
 
 
 def channel_sets(shape: DecoderShape) -> Iterator[Channels]:
@@ -39,9 +41,9 @@ def channel_sets(shape: DecoderShape) -> Iterator[Channels]:
     v and up are rows of matrices that the norms feed, so their scales are settled first.
     """
     for layer in range(shape.layers):
-        names = layer_names(layer)
-        yield Channels(names["v"], (names["o"],), per_head=True)
-        yield Channels(names["up"], (names["down"],))
+        names = layer_names(shape, layer)
+        yield Channels(names["v"], (names["o"],), per_head=True, bias=names.get("v_bias"))
+        yield Channels(names["up"], (names["down"],), bias=names.get("up_bias"))
         yield Channels(names["attn_norm"], (names["q"], names["k"], names["v"]))
         yield Channels(names["mlp_norm"], (names["gate"], names["up"]))
     yield Channels(FINAL_NORM, (HEAD,))
@@ -69,6 +71,8 @@ def _rescale(checkpoint: Checkpoint, choose: Callable[[Array], Array]) -> Checkp
             tensors[name] = tensors[name] / spread
         producer = tensors[channels.producer]
         tensors[channels.producer] = producer * factor.reshape(-1, *[1] * (producer.ndim - 1))
+        if channels.bias:
+            tensors[channels.bias] = tensors[channels.bias] * factor
     return replace(checkpoint, tensors=tensors)
 
 

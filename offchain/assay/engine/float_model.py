@@ -38,9 +38,9 @@ class FloatModel:
         see = observe or (lambda name, values: None)
         x = self._weights[EMBEDDING][tokens]
         for layer in range(self.shape.layers):
-            names = layer_names(layer)
+            names = layer_names(self.shape, layer)
             w = {short: self._weights[name] for short, name in names.items()}
-            x = x + self._attention(x, w, _under(layer, see))
+            x = x + self._attention(x, w, self.shape.window(layer), _under(layer, see))
             see("residual", x)
             x = x + self._feed_forward(x, w, _under(layer, see))
             see("residual", x)
@@ -53,26 +53,28 @@ class FloatModel:
     def _norm(self, x: Tensor, gain: Tensor) -> Tensor:
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.shape.rms_eps) * gain
 
-    def _attention(self, x: Tensor, w: dict[str, Tensor], see: Observer) -> Tensor:
+    def _attention(self, x: Tensor, w: dict[str, Tensor], window: int, see: Observer) -> Tensor:
         s, n = self.shape, x.shape[0]
         h = self._norm(x, w["attn_norm"])
         see("attn_input", h)
-        q, k, v = linear(h, w["q"]), linear(h, w["k"]), linear(h, w["v"])
-        for name, values in (("q", q), ("k", k), ("v", v)):
-            see(name, values)
-        q = self._rope(q.view(n, s.heads, s.head_dim))
-        k = self._rope(k.view(n, s.kv_heads, s.head_dim))
+        q, k, v = (_linear(name, h, w, see) for name in ("q", "k", "v"))
+        q, k = q.view(n, s.heads, s.head_dim), k.view(n, s.kv_heads, s.head_dim)
+        if s.head_norm:
+            q, k = self._norm(q, w["q_norm"]), self._norm(k, w["k_norm"])
+            see("q_normed", q)
+            see("k_normed", k)
+        q, k = self._rope(q), self._rope(k)
         group = s.heads // s.kv_heads
         k = k.repeat_interleave(group, 1)
         v = v.view(n, s.kv_heads, s.head_dim).repeat_interleave(group, 1)
         score = torch.einsum("nhd,phd->hnp", q, k) * s.head_dim**-0.5
-        future = torch.ones(n, n, dtype=torch.bool).triu(1)
-        weights = score.masked_fill(future, float("-inf")).softmax(-1)
+        hidden = torch.ones(n, n, dtype=torch.bool).triu(1)
+        if window:
+            hidden |= torch.ones(n, n, dtype=torch.bool).tril(-window)
+        weights = score.masked_fill(hidden, float("-inf")).softmax(-1)
         out = torch.einsum("hnp,phd->nhd", weights, v).reshape(n, -1)
         see("o_input", out)
-        delta = linear(out, w["o"])
-        see("delta", delta)
-        return delta
+        return _linear("o", out, w, see, "delta")
 
     def _rope(self, x: Tensor) -> Tensor:
         n, half = x.shape[0], x.shape[2] // 2
@@ -83,13 +85,23 @@ class FloatModel:
     def _feed_forward(self, x: Tensor, w: dict[str, Tensor], see: Observer) -> Tensor:
         h = self._norm(x, w["mlp_norm"])
         see("mlp_input", h)
-        gate, up = linear(h, w["gate"]), linear(h, w["up"])
+        gate, up = _linear("gate", h, w, see), _linear("up", h, w, see)
         product = silu(gate) * up
-        for name, values in (("gate", gate), ("up", up), ("product", product)):
-            see(name, values)
-        delta = linear(product, w["down"])
-        see("delta", delta)
-        return delta
+        see("product", product)
+        return _linear("down", product, w, see, "delta")
+
+
+def _linear(
+    name: str, x: Tensor, w: dict[str, Tensor], see: Observer, seen_as: str | None = None
+) -> Tensor:
+    """A linear layer; with a bias, the product, the bias and their sum are all met."""
+    y = linear(x, w[name])
+    see(seen_as or name, y)
+    if f"{name}_bias" in w:
+        see(seen_as or name, w[f"{name}_bias"])
+        y = y + w[f"{name}_bias"]
+        see(seen_as or name, y)
+    return y
 
 
 def _frequencies(shape: DecoderShape) -> Tensor:

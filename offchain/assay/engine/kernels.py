@@ -51,7 +51,8 @@ class Rows:
 class LinearWeights:
     """A `Linear`, or several that share their input, ready for `linear`.
 
-    packed: see `Gemm`; factor (J,) float64 = mantissa * 2**-shift, exact; width K.
+    packed: see `Gemm`; factor (J,) float64 = mantissa * 2**-shift, exact; width K; bias (J,)
+    float64 or None, added by the caller.
     """
 
     packed: Tensor
@@ -59,6 +60,7 @@ class LinearWeights:
     mantissa: Tensor
     shift: Tensor
     width: int
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True)

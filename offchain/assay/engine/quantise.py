@@ -15,12 +15,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.core.errors import ModelError
-from assay.engine.calibration import Calibration
+from assay.engine.calibration import PEAK_BITS, Calibration
 from assay.engine.checkpoint import (
     EMBEDDING,
     FINAL_NORM,
@@ -31,6 +32,7 @@ from assay.engine.checkpoint import (
 )
 from assay.engine.feedback import Feedback
 from assay.engine.rope import rope_table
+from assay.exact.fixed import INT32_MAX
 from assay.exact.model import ExactModel, Layer, Linear, Norm
 from assay.exact.ops import ATTEND_FRACTION
 from assay.exact.sampling import gumbel_table
@@ -80,7 +82,7 @@ class _Quantiser:
             embedding=np.clip(np.rint(table), -(2**15), 2**15 - 1).astype(np.int16),
             embedding_shift=bits["residual"] - bits["embedding"],
             layers=tuple(self._layer(i) for i in range(shape.layers)),
-            final_norm=self._norm(FINAL_NORM, "final_input"),
+            final_norm=self._norm(FINAL_NORM, "final_input", bits["residual"]),
             head=self._linear(HEAD, "final_input", bits["final_input"], bits["logits"]),
             logit_fraction=bits["logits"],
             rope=rope_table(shape),
@@ -90,19 +92,29 @@ class _Quantiser:
         )
 
     def _layer(self, index: int) -> Layer:
-        names, at = layer_names(index), f"{index}."
+        names, at = layer_names(self._source.shape, index), f"{index}."
         residual = self._bits["residual"]
 
         def f(short: str) -> int:
             return self._bits[at + short]
 
-        mantissa, shift = self._score_scale(f("q") + f("k"))
+        has_norms = self._source.shape.head_norm
+        turned = ("q_normed", "k_normed") if has_norms else ("q", "k")
+        mantissa, shift = self._score_scale(sum(f(name) for name in turned))
 
         def linear(short: str, site: str, f_in: int, f_out: int) -> Linear:
-            return self._linear(names[short], at + site, f_in, f_out)
+            plain = self._linear(names[short], at + site, f_in, f_out)
+            if f"{short}_bias" not in names:
+                return plain
+            return replace(plain, bias=self._bias(names[f"{short}_bias"], f_out))
+
+        def head_norm(short: str) -> Norm | None:
+            if not has_norms:
+                return None
+            return self._norm(names[f"{short}_norm"], f"{at}{short}_normed", f(short))
 
         return Layer(
-            attn_norm=self._norm(names["attn_norm"], at + "attn_input"),
+            attn_norm=self._norm(names["attn_norm"], at + "attn_input", residual),
             q=linear("q", "attn_input", f("attn_input"), f("q")),
             k=linear("k", "attn_input", f("attn_input"), f("k")),
             v=linear("v", "attn_input", f("attn_input"), f("v")),
@@ -110,12 +122,15 @@ class _Quantiser:
             score_mantissa=mantissa,
             score_shift=shift,
             o=linear("o", "o_input", f("v_kept") + ATTEND_FRACTION, residual),
-            mlp_norm=self._norm(names["mlp_norm"], at + "mlp_input"),
+            mlp_norm=self._norm(names["mlp_norm"], at + "mlp_input", residual),
             gate=linear("gate", "mlp_input", f("mlp_input"), f("gate")),
             up=linear("up", "mlp_input", f("mlp_input"), f("up")),
             gate_fraction=f("gate"),
             product_shift=f("gate") + f("up") - f("product"),
             down=linear("down", "product", f("product"), residual),
+            q_norm=head_norm("q"),
+            k_norm=head_norm("k"),
+            window=self._source.shape.window(index),
         )
 
     def _linear(self, name: str, site: str, f_in: int, f_out: int) -> Linear:
@@ -129,14 +144,27 @@ class _Quantiser:
         shift = f_in - f_out - exponent
         return Linear(rounded, mantissa.astype(np.int32), shift.astype(np.int32))
 
-    def _norm(self, name: str, output: str) -> Norm:
+    def _bias(self, name: str, fraction: int) -> NDArray[np.int32]:
+        bias = np.rint(np.ldexp(self._source.tensors[name], fraction))
+        peak = float(np.abs(bias).max())
+        if peak > INT32_MAX:
+            raise ModelError(
+                f"{name} reaches {math.ldexp(peak, -fraction):.3g}, the layer's output on the "
+                f"calibration text only {2.0 ** (PEAK_BITS - fraction):.3g}; delete exact.json and "
+                "import again, or put a text beside the checkpoint that is more like its use"
+            )
+        rounded: NDArray[np.int32] = bias.astype(np.int32)
+        return rounded
+
+    def _norm(self, name: str, output: str, f_in: int) -> Norm:
+        """A norm of rows with `f_in` fraction bits, as wide as its gain."""
         gain, shape = self._source.tensors[name], self._source.shape
         peak = float(np.abs(gain).max())
         fraction = min(GAIN_BITS - math.frexp(peak)[1], MAX_GAIN_FRACTION)
         return Norm(
             gain=np.rint(np.ldexp(gain, fraction)).astype(np.int32),
             shift=NORM_FRACTION + fraction - self._bits[output],
-            eps=round(shape.hidden * shape.rms_eps * 2 ** (2 * self._bits["residual"])),
+            eps=round(gain.size * shape.rms_eps * 2 ** (2 * f_in)),
         )
 
     def _score_scale(self, fraction: int) -> tuple[int, int]:

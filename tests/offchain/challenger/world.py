@@ -17,7 +17,7 @@ from assay.provider.responder import Defence
 from assay.trace.commitment import ModelCommitment
 from assay.trace.execute import Tamper
 from assay.trace.pass_trace import PassTrace
-from tests.support.models import random_model
+from tests.support.models import FULL, random_model
 
 SALT = bytes([7]) * 32
 SEED = bytes([9]) * 32
@@ -27,7 +27,7 @@ OUTPUT_TOKENS = 2
 
 @cache
 def commitment() -> ModelCommitment:
-    return ModelCommitment(random_model())
+    return ModelCommitment(random_model(FULL))
 
 
 @cache

@@ -11,7 +11,7 @@ from assay.engine.engine import Engine
 from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
 from assay.engine.tokenizer import Tokenizer
 from assay.exact.model import ExactModel
-from tests.support.models import random_model
+from tests.support.models import FULL, SMALL, random_model
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,10 +23,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def random_engine() -> Engine:
+@pytest.fixture(scope="session", params=[SMALL, FULL], ids=["plain", "every feature"])
+def random_engine(request: pytest.FixtureRequest) -> Engine:
     """Random weights: every kernel at sizes that cross tiles."""
-    return Engine(random_model())
+    return Engine(random_model(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,14 +17,14 @@ from assay.trace import witness
 from assay.trace.commitment import ModelCommitment, tiles_per_row
 from assay.trace.execute import Tamper
 from assay.trace.pass_trace import PassTrace
-from tests.support.models import random_model
+from tests.support.models import FULL, random_model
 
 TOKENS = [int(t) for t in np.random.default_rng(5).integers(0, 1100, 530)]
 
 
 @pytest.fixture(scope="module")
 def commitment() -> ModelCommitment:
-    return ModelCommitment(random_model())
+    return ModelCommitment(random_model(FULL))
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +174,11 @@ def test_prefix_passes_agree(commitment: ModelCommitment) -> None:
 
 
 def test_model_root_depends_on_every_part(commitment: ModelCommitment) -> None:
-    roots = {commitment.model_root, ModelCommitment(random_model(seed=8)).model_root}
-    assert len(roots) == 2
-    assert ModelCommitment(random_model()).model_root == commitment.model_root
+    changed = replace(FULL, windows=(41, 0))
+    others = [random_model(seed=8), random_model(FULL, seed=8), random_model(changed)]
+    roots = {commitment.model_root, *(ModelCommitment(model).model_root for model in others)}
+    assert len(roots) == 4
+    assert ModelCommitment(random_model(FULL)).model_root == commitment.model_root
 
 
 def test_empty_pass_is_refused(commitment: ModelCommitment) -> None:

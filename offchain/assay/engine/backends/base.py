@@ -63,7 +63,10 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """One decoder layer; `qkv` and `gate_up` are stacked, since they share their input."""
+    """One decoder layer; `qkv` and `gate_up` are stacked, since they share their input.
+
+    head_norms: of queries and of keys, if the model has them.
+    """
 
     attn_norm: Prepared
     qkv: Prepared
@@ -72,6 +75,7 @@ class LayerWeights:
     gate_up: Prepared
     down: Prepared
     scalars: Layer
+    head_norms: tuple[Prepared, Prepared] | None = None
 
 
 class Backend(Protocol):
@@ -108,11 +112,13 @@ class Backend(Protocol):
         ...
 
     def linear(self, rows: Any, weights: Prepared, onto: Tensor | None = None) -> Tensor:
-        """LINEAR (R, K) -> (R, J); with `onto` (R, J), the residual, then ADD to it."""
+        """LINEAR (R, K) -> (R, J), and BIAS where there is one; with `onto` (R, J), the residual,
+        then ADD to it."""
         ...
 
     def store(self, index: int, qkv: Tensor, run: Any) -> Queries:
-        """ROPE, EXPONENT, QUANT of queries and keys, TRANSPOSE of values; layer `index`'s keys and
+        """NORM of each head where the layer has it, ROPE, EXPONENT, QUANT of queries and keys,
+        TRANSPOSE of values; layer `index`'s keys and
         values go into the cache."""
         ...
 
@@ -141,6 +147,9 @@ def prepare_layers(model: ExactModel, backend: Preparing) -> tuple[LayerWeights,
 
 
 def _prepare_layer(layer: Layer, backend: Preparing) -> LayerWeights:
+    head_norms = None
+    if layer.q_norm and layer.k_norm:
+        head_norms = backend.prepare_norm(layer.q_norm), backend.prepare_norm(layer.k_norm)
     return LayerWeights(
         attn_norm=backend.prepare_norm(layer.attn_norm),
         qkv=backend.prepare_linear(layer.q, layer.k, layer.v),
@@ -149,4 +158,5 @@ def _prepare_layer(layer: Layer, backend: Preparing) -> LayerWeights:
         gate_up=backend.prepare_linear(layer.gate, layer.up),
         down=backend.prepare_linear(layer.down),
         scalars=layer,
+        head_norms=head_norms,
     )

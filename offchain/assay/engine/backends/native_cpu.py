@@ -27,7 +27,7 @@ from assay.engine.native.library import (
     ShapeStruct,
     WeightsStruct,
 )
-from assay.exact.model import ExactModel, Layer, Linear, LlamaShape, Norm
+from assay.exact.model import ExactModel, Layer, Linear, DecoderShape, Norm
 from assay.exact.ops import mean_square_eps
 
 GRANULE = 64
@@ -101,7 +101,7 @@ class NativeRows:
 class NativeCache:
     """Keys and values in the layout of `assay.hpp`; slots and capacity grow with what is asked."""
 
-    def __init__(self, shape: LlamaShape) -> None:
+    def __init__(self, shape: DecoderShape) -> None:
         self._shape = shape
         self.slots = 0
         self.capacity = 0
@@ -177,7 +177,7 @@ class NativeRun:
 class _Memory(threading.local):
     """What one thread's steps write to, by use and width; grows to the most rows seen."""
 
-    def __init__(self, shape: LlamaShape, digit_planes: bool) -> None:
+    def __init__(self, shape: DecoderShape, digit_planes: bool) -> None:
         self._shape, self._planes = shape, digit_planes
         self._rows: dict[tuple[str, int], NativeRows] = {}
         self._outputs: dict[int, Tensor] = {}
@@ -241,9 +241,10 @@ class NativeBackend:
         self._attention = [_attention(layer) for layer in model.layers]
 
     @staticmethod
-    def supports(shape: LlamaShape) -> bool:
-        """Whether the kernels' bounds hold for a model; `checkpoint` admits no other."""
-        return shape.head_dim <= MAX_HEAD_DIM and shape.head_dim % 2 == 0
+    def supports(shape: DecoderShape) -> bool:
+        """Whether the kernels do all that a model of this shape needs, within their bounds."""
+        plain = not (shape.biases or shape.head_norm or shape.windows)
+        return plain and shape.head_dim <= MAX_HEAD_DIM and shape.head_dim % 2 == 0
 
     def prepare_linear(self, *parts: Linear) -> NativeWeights:
         weight = np.ascontiguousarray(np.concatenate([part.weight for part in parts]))

@@ -65,12 +65,15 @@ class TorchBackend:
         mantissa = np.concatenate([part.mantissa for part in parts]).astype(np.int64)
         shift = np.concatenate([part.shift for part in parts]).astype(np.int64)
         weight = np.concatenate([part.weight for part in parts])
+        biases = [np.zeros(len(p.weight)) if p.bias is None else p.bias for p in parts]
+        has_bias = any(part.bias is not None for part in parts)
         return LinearWeights(
             packed=self._gemm.pack(torch.from_numpy(weight)),
             factor=torch.from_numpy(np.ldexp(mantissa.astype(np.float64), -shift)),
             mantissa=torch.from_numpy(mantissa),
             shift=torch.from_numpy(shift),
             width=weight.shape[1],
+            bias=torch.from_numpy(np.concatenate(biases).astype(np.float64)) if has_bias else None,
         )
 
     def prepare_norm(self, norm: Norm) -> NormWeights:
@@ -117,6 +120,8 @@ class TorchBackend:
 
     def linear(self, rows: Rows, weights: LinearWeights, onto: Tensor | None = None) -> Tensor:
         y = kernels.linear(rows, weights, self._gemm)
+        if weights.bias is not None:
+            y = kernels.add(y, weights.bias)
         return y if onto is None else kernels.add(onto, y)
 
     def store(self, index: int, qkv: Tensor, run: TorchRun) -> Rows:
@@ -125,6 +130,10 @@ class TorchBackend:
         turning = (s.heads + s.kv_heads) * s.head_dim
         heads, v = qkv[:, :turning], qkv[:, turning:]
         by_head = heads.reshape(n, -1, s.head_dim)
+        if head_norms := self.layers[index].head_norms:
+            parts = by_head[:, : s.heads], by_head[:, s.heads :]
+            normed = [kernels.norm(*part) for part in zip(parts, head_norms, strict=True)]
+            by_head = torch.cat(normed, dim=1)
         turned = kernels.quantise(kernels.rope(by_head, run.cos, run.sin))
         kept = kernels.keep_values(v, self.layers[index].scalars.v_shift)
         k = turned.map(lambda t: t[:, s.heads :])
@@ -150,6 +159,8 @@ class TorchBackend:
         k, v = run.cache.read(index, run.slots, run.length)
         s = self._scores(index, q, k)
         s.masked_fill_(beyond, MASK)
+        if window := self.layers[index].scalars.window:
+            s.masked_fill_(_passed(run.positions, run.length, window)[:, None, None], MASK)
         return kernels.attend(*kernels.softmax_numerators(s), v).flatten(1)
 
     def _attend_segments(self, index: int, q: Rows, run: TorchRun) -> Tensor:
@@ -175,10 +186,19 @@ class TorchBackend:
         by_head = q.map(lambda t: t.transpose(0, 1).reshape(kv, n * group, -1))
         s = self._scores(index, by_head, seen)
         future = torch.ones(n, n, dtype=torch.bool).triu_(1)
-        s.view(kv, n, group, last)[..., first:].masked_fill_(future[None, :, None], MASK)
+        by_row = s.view(kv, n, group, last)
+        by_row[..., first:].masked_fill_(future[None, :, None], MASK)
+        if window := self.layers[index].scalars.window:
+            passed = _passed(torch.arange(first, last), last, window)
+            by_row.masked_fill_(passed[None, :, None], MASK)
         out = kernels.attend(*kernels.softmax_numerators(s), v[0, :, :last])
         return out.view(kv, n, -1).transpose(0, 1).flatten(1)
 
     def _scores(self, index: int, q: Rows, k: Rows) -> Tensor:
         scalars = self.layers[index].scalars
         return kernels.scores(q, k, scalars.score_mantissa, scalars.score_shift)
+
+
+def _passed(positions: Tensor, length: int, window: int) -> Tensor:
+    """(n,) -> (n, length): which of the first positions lie before each row's window."""
+    return torch.arange(length) <= positions[:, None] - window
