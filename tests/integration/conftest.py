@@ -18,6 +18,7 @@ from assay.trace.commitment import ModelCommitment
 from tests.integration.arena import Arena
 from tests.integration.bank import Bank, found_bank
 from tests.integration.town import Town, found_town
+from tests.support.models import FULL, random_model
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,20 @@ class Shipped:
 def shipped() -> Shipped:
     model = import_checkpoint(SHIPPED_MODEL)
     return Shipped(ModelCommitment(model), Engine(model), Tokenizer.of_checkpoint(SHIPPED_MODEL))
+
+
+@dataclass(frozen=True)
+class Featured:
+    """A random model with every feature of a decoder, the window and biases among them."""
+
+    commitment: ModelCommitment
+    engine: Engine
+
+
+@pytest.fixture(scope="session")
+def featured() -> Featured:
+    model = random_model(FULL)
+    return Featured(ModelCommitment(model), Engine(model))
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +67,20 @@ def arena(stage: Arena) -> Iterator[Arena]:
     snapshot = stage.anvil.rpc("evm_snapshot")
     yield stage
     stage.anvil.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture(scope="session")
+def featured_stage(
+    anvil: Anvil, featured: Featured, tmp_path_factory: pytest.TempPathFactory
+) -> Arena:
+    return Arena(anvil, featured.commitment, tmp_path_factory.mktemp("featured arena"))
+
+
+@pytest.fixture
+def featured_arena(featured_stage: Arena) -> Iterator[Arena]:
+    snapshot = featured_stage.anvil.rpc("evm_snapshot")
+    yield featured_stage
+    featured_stage.anvil.rpc("evm_revert", snapshot)
 
 
 @pytest.fixture(scope="session")
