@@ -29,11 +29,14 @@
         LAST       x
         BIAS       x, bias
         SPLIT      x
+        CENTER     x, mean
+        GELU       x
                    combine      chunk
         EXPONENT   -            x
         RMS        e            x, e
         LINEAR     e, scale     a, W
         ROWMAX     -            s
+        MEAN       -            x
         SUM        -            p
         ATTEND     sum of p     p, vT
                    one chunk, as an element: combine, then chunk, e of RMS once

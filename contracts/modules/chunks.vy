@@ -58,5 +58,7 @@ def partial(opcode: uint8, x: Bytes[2048], y: Bytes[2048], e: int256) -> int256:
         return tensor.square_sum_32(x, e)
     if opcode == opcodes.EXPONENT:
         return tensor.abs_max_32(x)
+    if opcode == opcodes.MEAN:
+        return tensor.sum_32(x)
     # INVARIANT: ROWMAX, the only other opcode with chunks.
     return tensor.max_32(x)

@@ -44,6 +44,9 @@ SILU_GATE: constant(uint8) = 15
 LAST: constant(uint8) = 16
 BIAS: constant(uint8) = 17
 SPLIT: constant(uint8) = 18
+MEAN: constant(uint8) = 19
+CENTER: constant(uint8) = 20
+GELU: constant(uint8) = 21
 
 # Where an operand comes from: an input of the step, or a tensor from TENSOR_SLOT on.
 TENSOR_SLOT: constant(uint256) = 4
@@ -83,7 +86,7 @@ def reduction_width(step: Types.Step, positions: uint32) -> uint256:
     @notice Terms of the reduction behind one element; 0 for steps that are none.
     """
     width: int64 = 0
-    if step.opcode == LINEAR or step.opcode == EXPONENT:
+    if step.opcode in [LINEAR, EXPONENT, MEAN]:
         width = step.params[0]
     elif step.opcode == RMS:
         width = step.params[1]
@@ -152,10 +155,14 @@ def element_operands(
             Operand(slot=TENSOR_0, row=0, column=column),
         ]
     if opcode == BIAS:
+        # One row for all, or with `params[0]` a row for each position.
+        bias_row: uint256 = row if step.params[0] != 0 else 0
         return [
             Operand(slot=0, row=row, column=column),
-            Operand(slot=TENSOR_0, row=0, column=column),
+            Operand(slot=TENSOR_0, row=bias_row, column=column),
         ]
+    if opcode == GELU:
+        return [Operand(slot=0, row=row, column=column)]
     if opcode == SPLIT:
         place: uint256[2] = self._head_place(step, row)
         return [Operand(slot=0, row=place[0], column=place[1] + column)]
@@ -164,7 +171,7 @@ def element_operands(
     if opcode == ADD or opcode == SILU_GATE:
         second_column = column
     else:
-        assert opcode == QUANT or opcode == EXP2, "step_verifier: opcode"
+        assert opcode in [QUANT, EXP2, CENTER], "step_verifier: opcode"
     return [
         Operand(slot=0, row=row, column=column),
         Operand(slot=1, row=row, column=second_column),
@@ -233,7 +240,8 @@ def _scores_operands(
 def is_masked(step: Types.Step, row: uint256, column: uint256) -> bool:
     """
     @notice Whether it is a score whose key comes after its query, or before the query's window
-            (`params[4]` positions, itself the last; none if not positive): no opening then.
+            (`params[4]` positions, itself the last; 0 for no window): no opening then. A
+            negative window is the attention of an encoder, with nothing masked.
     """
     if step.opcode != SCORES:
         return False
@@ -241,9 +249,10 @@ def is_masked(step: Types.Step, row: uint256, column: uint256) -> bool:
     group: uint256 = 0
     heads, group = self.heads_of(step)
     position: uint256 = row // heads
+    window: int64 = step.params[4]
     if column > position:
-        return True
-    return step.params[4] > 0 and position - column >= convert(step.params[4], uint256)
+        return window >= 0
+    return window > 0 and position - column >= convert(window, uint256)
 
 
 @internal

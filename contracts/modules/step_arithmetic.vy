@@ -33,6 +33,8 @@ DIGIT_MAX: constant(int256) = 127 * 256
 EXP_PEAK: constant(int256) = DIGIT_MAX
 
 LOG2E_Q30: constant(int256) = 1549082005
+HALF_LOG2E_Q30: constant(int256) = 774541002
+GELU_P: constant(int256) = 248723584
 ONE_Q30: constant(int256) = 2**30
 MEAN_SQUARE_MAX: constant(int256) = 2**46 - 1
 
@@ -81,6 +83,10 @@ def element(
         return fixed_point.saturate(unsafe_add(v[0], v[1]), 32)
     if opcode == opcodes.SILU_GATE:
         return self._silu_gate(v[0], v[1], convert(p[0], int256), convert(p[1], int256))
+    if opcode == opcodes.CENTER:
+        return fixed_point.saturate(unsafe_sub(v[0], v[1]), 32)
+    if opcode == opcodes.GELU:
+        return self._gelu(v[0], convert(p[0], int256), convert(p[1], int256))
     # INVARIANT: LAST or SPLIT, as `opcodes.element_operands` has refused unknown opcodes.
     return v[0]
 
@@ -115,6 +121,33 @@ def _silu_gate(g: int256, u: int256, fraction: int256, s: int256) -> int256:
     sigmoid: int256 = unsafe_div(numerator << 30, unsafe_add(ONE_Q30, tail))
     silu: int256 = fixed_point.shift_round(unsafe_mul(g, sigmoid), 30)
     return fixed_point.rescale(unsafe_mul(silu, u), s, 32)
+
+
+@internal
+@pure
+def _gelu(x: int256, fraction: int256, s: int256) -> int256:
+    """
+    @notice max(x, 0) - |x| * Phi(-|x|), x with `fraction` bits; see `gelu` in exact/ops.py.
+    @dev SAFETY: u <= 2**24, so t and all that is made of it stay within Q30 and 2**61.
+    """
+    assert fraction >= 0 and fraction <= 64, "step_verifier: fraction"
+    size: int256 = abs(x)
+    u: int256 = min((size << 20) >> convert(fraction, uint256), 16 << 20)
+    t: int256 = unsafe_div(
+        1 << 60, unsafe_add(ONE_Q30, unsafe_mul(GELU_P, u) >> 20)
+    )
+    value: int256 = unsafe_add(-780155054, unsafe_mul(569837701, t) >> 30)
+    value = unsafe_add(763115691, unsafe_mul(value, t) >> 30)
+    value = unsafe_add(-152738022, unsafe_mul(value, t) >> 30)
+    value = unsafe_add(136810595, unsafe_mul(value, t) >> 30)
+    distance: int256 = unsafe_mul(unsafe_mul(u, u) >> 20, HALF_LOG2E_Q30) >> 34
+    tail: int256 = 0
+    if distance >> 16 <= 30:
+        tail = unsafe_mul(
+            unsafe_mul(value, t) >> 30, fixed_point.pow2neg(distance & 65535)
+        ) >> convert(unsafe_add(30, distance >> 16), uint256)
+    below: int256 = fixed_point.shift_round(unsafe_mul(size, tail), 30)
+    return fixed_point.rescale(unsafe_sub(max(x, 0), below), s, 32)
 
 
 # ------------------------------------------------------------------
@@ -164,6 +197,11 @@ def joined(
         s: int256 = unsafe_sub(convert(step.params[1], int256), unsafe_add(v[1], v[3]))
         product: int256 = unsafe_mul(total, convert(step.params[0], int256))
         return max(fixed_point.rescale(product, s, 32), -INT32_MAX)
+    if opcode == opcodes.MEAN:
+        # INVARIANT: the width is positive, or `opcodes.reduction_width` would have refused it.
+        width: int256 = convert(step.params[0], int256)
+        twice: int256 = unsafe_add(unsafe_mul(total, 2), width)
+        return fixed_point.floor_div(twice, unsafe_mul(width, 2))
     # INVARIANT: ROWMAX or SUM, the only other opcodes with chunks.
     return total
 

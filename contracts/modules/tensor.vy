@@ -222,6 +222,23 @@ def sum_16(data: Bytes[TILE_BYTES]) -> int256:
 
 @internal
 @pure
+def sum_32(data: Bytes[TILE_BYTES]) -> int256:
+    """
+    @notice Sum of an int32 tile. Appended zeros count as elements of 0.
+    @dev Digits stay below 128 * 2**32 = 2**39, the sum of four below 2**41.
+    """
+    padded: Bytes[TILE_BYTES + 32] = concat(data, empty(bytes32))
+    words: uint256 = unsafe_add(len(data), 31) >> 5
+    total: uint256 = 0
+    for i: uint256 in range(words, bound=64):
+        x: uint256 = extract32(padded, i << 5, output_type=uint256) ^ SIGNS_32
+        total = unsafe_add(total, unsafe_add(x & LOW_32, (x >> 32) & LOW_32))
+    # The product's top digit adds up the four; each word brought 8 biases of 2**31.
+    return unsafe_sub(self._top(unsafe_mul(total, ONES)), convert(words << 34, int256))
+
+
+@internal
+@pure
 def max_32(data: Bytes[TILE_BYTES]) -> int256:
     """
     @notice Largest element of an int32 tile. What is appended counts as -2**31.

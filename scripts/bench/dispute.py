@@ -51,7 +51,7 @@ def scenarios(
     steps, names = commitment.program.steps, commitment.program.names
     found = [
         Scenario(op.name, next(i for i, s in enumerate(steps) if s.opcode == op), tuple(prompt))
-        for op in Op
+        for op in sorted({Op(step.opcode) for step in steps})
         if op.name in wanted
     ]
     filler = (prompt * (long // len(prompt) + 1))[:long]

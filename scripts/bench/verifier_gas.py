@@ -178,6 +178,10 @@ def cases(model: Model) -> Iterator[Case]:
     yield element(Op.SILU_GATE, [x, row_of(E, w, 4, column)], 16, 14)
     yield element(Op.LAST, [x])
     yield element(Op.BIAS, [x, gain])
+    yield combine(Op.MEAN, [], w)
+    yield chunk(Op.MEAN, [x_chunk], w)
+    yield element(Op.CENTER, [x, scalar(E, 4)])
+    yield element(Op.GELU, [x], 16, 0)
 
 
 def context_cases(model: Model) -> Iterator[Case]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from assay.exact.encoder import EncoderLayer, EncoderModel, EncoderShape, LayerNorm, WideLinear
 from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from assay.exact.sampling import gumbel_table
 
@@ -62,6 +63,61 @@ def random_model(shape: DecoderShape = SMALL, seed: int = 7) -> ExactModel:
         gumbel=gumbel_table(),
         tokenizer_hash=bytes(range(32)),
         config_hash=bytes(reversed(range(32))),
+    )
+
+
+ENCODER = EncoderShape(
+    vocab=900, hidden=48, layers=2, heads=3, head_dim=16, intermediate=560, context=600,
+    norm_eps=1e-12,
+)  # fmt: skip
+
+
+def random_encoder(shape: EncoderShape = ENCODER, seed: int = 11) -> EncoderModel:
+    """Random weights; rows after a norm are around 2**20."""
+    rng = np.random.default_rng(seed)
+    d, inner = shape.hidden, shape.intermediate
+
+    def wide(out: int, width: int) -> WideLinear:
+        fine = _linear(rng, out, width, False)
+        bias = rng.integers(-(2**22), 2**22, out).astype(np.int32)
+        return WideLinear(
+            _linear(rng, out, width, False), replace(fine, shift=fine.shift + 8), bias
+        )
+
+    def norm() -> LayerNorm:
+        gain = rng.integers(-(2**30), 2**30, d).astype(np.int32)
+        bias = rng.integers(-(2**20), 2**20, d).astype(np.int32)
+        return LayerNorm(Norm(gain=gain, shift=28, eps=48), bias)
+
+    def layer() -> EncoderLayer:
+        return EncoderLayer(
+            q=wide(d, d),
+            k=wide(d, d),
+            v=wide(d, d),
+            v_shift=7,
+            score_mantissa=47274,
+            score_shift=40,
+            o=wide(d, d),
+            attn_norm=norm(),
+            up=wide(inner, d),
+            gelu_fraction=18,
+            gelu_shift=2,
+            down=wide(d, inner),
+            output_norm=norm(),
+        )
+
+    return EncoderModel(
+        name="random encoder",
+        shape=shape,
+        embedding=rng.integers(-(2**14), 2**14, (shape.vocab, d)).astype(np.int16),
+        embedding_shift=4,
+        positions=rng.integers(-(2**20), 2**20, (shape.context, d)).astype(np.int32),
+        embedding_norm=norm(),
+        layers=tuple(layer() for _ in range(shape.layers)),
+        pool_shift=8,
+        unit=Norm(gain=np.full(d, round(2**30 / d**0.5), dtype=np.int32), shift=26, eps=0),
+        tokenizer_hash=bytes(32),
+        config_hash=bytes(32),
     )
 
 

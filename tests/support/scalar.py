@@ -99,6 +99,21 @@ def bias(x: int, b: int) -> int:
     return clamp(x + b, 32)
 
 
+def mean(row: Row) -> int:
+    return (2 * sum(row) + len(row)) // (2 * len(row))
+
+
+def gelu(x: int, fraction: int, shift: int) -> int:
+    u = min((abs(x) * 2**20) >> fraction, 2**24)
+    t = 2**60 // (2**30 + (248723584 * u) // 2**20)
+    p = 0
+    for c in (569837701, -780155054, 763115691, -152738022, 136810595):
+        p = c + ((p * t) >> 30)
+    d = (((u * u) // 2**20) * 774541002) >> 34
+    tail = 0 if d >> 16 > 30 else (((p * t) >> 30) * pow2neg(d & 0xFFFF)) >> (30 + (d >> 16))
+    return clamp(rnd((x if x > 0 else 0) - rnd(abs(x) * tail, 30), shift), 32)
+
+
 def silu_gate(gate: int, up: int, fraction: int, shift: int) -> int:
     z = (abs(gate) * 1549082005) >> (14 + fraction)
     tail = 0 if z >> 16 > 30 else pow2neg(z & 0xFFFF) >> (z >> 16)
@@ -134,7 +149,8 @@ def element(case: dict[str, object], row: int, column: int) -> int:
         case "SCORES":
             position, head = divmod(row, p[2])
             k = column * p[3] + head // (p[2] // p[3])
-            masked = column > position or (len(p) > 4 and 0 < p[4] <= position - column)
+            window = p[4] if len(p) > 4 else 0
+            masked = (column > position and window >= 0) or 0 < window <= position - column
             return score(x[0][row], x[1][row][0], x[2][k], x[3][k][0], p[0], p[1], masked)
         case "ROWMAX":
             return max(x[0][row])
@@ -157,7 +173,13 @@ def element(case: dict[str, object], row: int, column: int) -> int:
         case "LAST":
             return x[0][-1][column]
         case "BIAS":
-            return bias(x[0][row][column], t[0][0][column])
+            return bias(x[0][row][column], t[0][row if p else 0][column])
+        case "MEAN":
+            return mean(x[0][row])
+        case "CENTER":
+            return clamp(x[0][row][column] - x[1][row][0], 32)
+        case "GELU":
+            return gelu(x[0][row][column], p[0], p[1])
         case "SPLIT":
             position, head = divmod(row, p[0])
             return x[0][position][head * len(x[0][0]) // p[0] + column]

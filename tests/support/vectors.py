@@ -165,7 +165,7 @@ class Writer:
         n, heads, kv, hd = 7, 4, 2, 8
         q, k = self.ints(-32515, 32515, n * heads, hd), self.ints(-32515, 32515, n * kv, hd)
         inputs = [q, self.ints(-15, 17, n * heads, 1), k, self.ints(-15, 17, n * kv, 1)]
-        for window in (0, 1, 3, 6, 7, 2**31):
+        for window in (0, 1, 3, 6, 7, 2**31, -1):
             params = (47274, 40, heads, kv, window)
             yield self.case(Op.SCORES, (heads, True, 0, 4), inputs, params, (), n)
 
@@ -222,6 +222,24 @@ class Writer:
         for width in (1, 90, 600):
             x, row = self.spread(4, width), self.spread(1, width)
             yield self.case(Op.BIAS, (1, True, width, 4), [x], (), (row,))
+
+        x, table = self.spread(4, 70), self.spread(9, 70)
+        yield self.case(Op.BIAS, (1, True, 70, 4), [x], (1,), (table,))
+
+    def mean(self) -> Iterator[Case]:
+        for width in (1, 5, 512, 1300):
+            x = np.concatenate([self.spread(2, width), np.full((2, width), [[I32[0]], [I32[1]]])])
+            yield self.case(Op.MEAN, (1, True, 1, 4), [x], (width,))
+
+    def center(self) -> Iterator[Case]:
+        inputs = [self.spread(4, 90), self.spread(4, 1)]
+        yield self.case(Op.CENTER, (1, True, 90, 4), inputs)
+
+    def gelu(self) -> Iterator[Case]:
+        for fraction, shift in ((0, 1), (16, 2), (20, 0), (30, -3)):
+            yield self.case(Op.GELU, (1, True, 80, 4), [self.spread(3, 80)], (fraction, shift))
+        x = np.arange(-600, 600)[None] << 10
+        yield self.case(Op.GELU, (1, True, 1200, 4), [x], (16, 0))
 
     def split(self) -> Iterator[Case]:
         for heads, hd in ((1, 3), (4, 16), (3, 300)):

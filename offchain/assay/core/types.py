@@ -48,6 +48,13 @@ class Op(IntEnum):
     LAST = 16
     BIAS = 17
     SPLIT = 18
+    MEAN = 19
+    CENTER = 20
+    GELU = 21
+
+
+ENCODER_OPS = frozenset({Op.MEAN, Op.CENTER, Op.GELU})
+"""Opcodes that only encoders' programs have."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,12 @@ from assay.exact.fixed import (
 
 LOG2E_Q30 = 1549082005
 """round(log2(e) * 2**30)."""
+HALF_LOG2E_Q30 = 774541002
+"""round(log2(e) / 2 * 2**30)."""
+GELU_P = 248723584
+"""round(0.3275911 / sqrt(2) * 2**30)."""
+GELU_TAIL = (136810595, -152738022, 763115691, -780155054, 569837701)
+"""Half of Abramowitz and Stegun's a1 to a5, Q30."""
 EXP_PEAK = DIGIT_MAX
 """exp2(0) in the attention numerators; it cancels in the division by their sum."""
 ATTEND_FRACTION = 8
@@ -110,10 +116,11 @@ def linear(a: Ints, e: Ints, weight: Ints, mantissa: Ints, shift: Ints) -> Ints:
 def bias(x: Ints, row: Ints) -> Ints:
     """A committed row added to every row: (R, w), (1, w) -> (R, w).
 
+    By position, row r of a table is added to row r: (R, w), (>= R, w) -> (R, w).
     Both are in the units of x; the import places the binary point so that x, the row and their
     sum stay below 2**26 on the calibration text.
     """
-    return saturate(x + row, 32)
+    return saturate(x + row[: len(x)], 32)
 
 
 def split(x: Ints, heads: int) -> Ints:
@@ -151,7 +158,8 @@ def scores(
 ) -> Ints:
     """Scaled scores in log2 units, Q16: (N*H, hd), (N*KV, hd) -> (N*H, N), causal.
 
-    Position i sees max(0, i - window + 1) to i; all up to i where the window is 0.
+    Position i sees max(0, i - window + 1) to i; all up to i where the window is 0; all there are
+    where it is negative.
     |dot| <= 2**30 * 512 = 2**39, times a 16-bit mantissa: below 2**55.
     """
     n = k.shape[0] // kv_heads
@@ -168,6 +176,8 @@ def scores(
     seen = np.tril(np.ones((n, n), dtype=bool))
     if window > 0:
         seen &= ~np.tril(seen, -window)
+    if window < 0:
+        seen[:] = True
     return np.where(seen[None], value, MASKED).transpose(1, 0, 2).reshape(n * heads, n)
 
 
@@ -236,6 +246,42 @@ def silu_gate(gate: Ints, up: Ints, fraction: int, shift: int) -> Ints:
     sigmoid = (numerator << 30) // ((1 << 30) + tail)
     silu = shift_round(gate * sigmoid, 30)
     return rescale(silu * up, shift)
+
+
+def mean_finish(total: Ints, width: int) -> Ints:
+    """round_half_up(total / width); |total| <= 2**48."""
+    return (2 * total + width) // (2 * width)
+
+
+def mean(x: Ints) -> Ints:
+    """Row means: (R, w) -> (R, 1), within int32 as x is."""
+    return mean_finish(x.sum(axis=1, keepdims=True), x.shape[1])
+
+
+def center(x: Ints, m: Ints) -> Ints:
+    """x - m: (R, w), (R, 1) -> (R, w). An honest |x - m| < 2**32 saturates, far above any range
+    that a calibrated x meets."""
+    return saturate(x - m, 32)
+
+
+def gelu(x: Ints, fraction: int, shift: int) -> Ints:
+    """x * Phi(x) = max(x, 0) - |x| * Phi(-|x|), Phi the normal distribution; x has `fraction` bits.
+
+    Phi(-u) = P(t) * 2**(-u**2 * log2(e) / 2) with t = 1 / (1 + p * u), P of degree 5 (Abramowitz
+    and Stegun, 7.1.26, to 7.5e-8). |gelu| is off by less than 3e-6 plus a unit of x. u is Q20,
+    cut at 16, where Phi(-u) < 2**-200; t, P and the power are Q30, products below 2**61.
+    """
+    size = np.abs(x)
+    u = np.minimum((size << 20) >> fraction, 16 << 20)
+    t = (1 << 60) // ((1 << 30) + ((GELU_P * u) >> 20))
+    value = np.full_like(t, GELU_TAIL[-1])
+    for coefficient in GELU_TAIL[-2::-1]:
+        value = coefficient + ((value * t) >> 30)
+    distance = (((u * u) >> 20) * HALF_LOG2E_Q30) >> 34
+    whole, part = distance >> 16, distance & 0xFFFF
+    tail = (((value * t) >> 30) * pow2neg(part)) >> (30 + np.minimum(whole, 30))
+    tail = np.where(whole > 30, 0, tail)
+    return rescale(np.maximum(x, 0) - shift_round(size * tail, 30), shift)
 
 
 def last(x: Ints) -> Ints:

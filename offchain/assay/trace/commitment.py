@@ -17,7 +17,8 @@ from assay.core.hashes import (
 from assay.core.merkle import MerkleTree
 from assay.core.types import SPEC_VERSION, TABLE_BASE, TILE, Hash, Model, Opening
 from assay.exact.model import ExactModel
-from assay.trace.program import Integers, Tensor, build_program
+from assay.trace.builder import Integers, Program, Tensor
+from assay.trace.program import build_program
 
 
 def tiles_per_row(width: int) -> int:
@@ -88,15 +89,32 @@ class TensorList:
         return self.tensors[index].open(row, column, self.tree.path(index))
 
 
-class ModelCommitment:
-    """A model's program and tensors under its `model_root`."""
+class ProgramCommitment:
+    """A program's steps and tensors under their roots."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.weights = TensorList(program.weights)
+        self.tables = TensorList(program.tables)
+        self.steps_tree = MerkleTree([step_leaf(step) for step in program.steps])
+
+    def step_path(self, index: int) -> tuple[Hash, ...]:
+        """Path of a step's descriptor in the program tree."""
+        return self.steps_tree.path(index)
+
+    def open_tensor(self, tensor_id: int, row: int, column: int) -> Opening:
+        """A tile of a weight or table, by the id that steps use."""
+        if tensor_id >= TABLE_BASE:
+            return self.tables.open(tensor_id - TABLE_BASE, row, column)
+        return self.weights.open(tensor_id, row, column)
+
+
+class ModelCommitment(ProgramCommitment):
+    """A decoder's program and tensors under its `model_root`."""
 
     def __init__(self, model: ExactModel) -> None:
+        super().__init__(build_program(model))
         self.model = model
-        self.program = build_program(model)
-        self.weights = TensorList(self.program.weights)
-        self.tables = TensorList(self.program.tables)
-        self.steps_tree = MerkleTree([step_leaf(step) for step in self.program.steps])
 
     @cached_property
     def header(self) -> Model:
@@ -120,13 +138,3 @@ class ModelCommitment:
     @cached_property
     def model_root(self) -> Hash:
         return model_root(self.header)
-
-    def step_path(self, index: int) -> tuple[Hash, ...]:
-        """Path of a step's descriptor in the program tree."""
-        return self.steps_tree.path(index)
-
-    def open_tensor(self, tensor_id: int, row: int, column: int) -> Opening:
-        """A tile of a weight or table, by the id that steps use."""
-        if tensor_id >= TABLE_BASE:
-            return self.tables.open(tensor_id - TABLE_BASE, row, column)
-        return self.weights.open(tensor_id, row, column)

@@ -14,7 +14,7 @@ import numpy as np
 from assay.core.types import Op, Step
 from assay.exact import ops
 from assay.exact.fixed import Ints
-from assay.trace.program import Program
+from assay.trace.builder import Program
 
 
 @dataclass(frozen=True)
@@ -67,5 +67,8 @@ _OPS: dict[Op, _Run] = {
     Op.SILU_GATE: lambda s, x, t, ids: ops.silu_gate(x[0], x[1], s.params[0], s.params[1]),
     Op.LAST: lambda s, x, t, ids: ops.last(x[0]),
     Op.BIAS: lambda s, x, t, ids: ops.bias(x[0], t[0]),
+    Op.MEAN: lambda s, x, t, ids: ops.mean(x[0]),
+    Op.CENTER: lambda s, x, t, ids: ops.center(x[0], x[1]),
+    Op.GELU: lambda s, x, t, ids: ops.gelu(x[0], s.params[0], s.params[1]),
     Op.SPLIT: lambda s, x, t, ids: ops.split(x[0], s.params[0]),
 }

@@ -14,7 +14,7 @@ class PassTrace:
     """The trace of the pass over `tokens`, which decides the token that follows them.
 
     Args:
-        commitment: the model.
+        commitment: the model's.
         tokens: prompt and earlier output tokens, the pass's positions; at least one.
         tamper: a deliberate error, for cheating providers in tests and demos.
     """

@@ -17,7 +17,7 @@ from assay.exact.sampling import noise_key, noise_slot, noise_uniform
 from assay.trace.commitment import tiles_per_row
 from assay.trace.pass_trace import PassTrace
 
-REDUCTIONS = frozenset({Op.EXPONENT, Op.RMS, Op.LINEAR, Op.ROWMAX, Op.SUM, Op.ATTEND})
+REDUCTIONS = frozenset({Op.EXPONENT, Op.RMS, Op.LINEAR, Op.ROWMAX, Op.SUM, Op.ATTEND, Op.MEAN})
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Place:
 def reduction_width(step: Step, positions: int) -> int:
     """Terms of the reduction behind one element; 0 for elementwise steps."""
     op = Op(step.opcode)
-    if op in (Op.LINEAR, Op.EXPONENT):
+    if op in (Op.LINEAR, Op.EXPONENT, Op.MEAN):
         return step.params[0]
     if op == Op.RMS:
         return step.params[1]
@@ -73,7 +73,7 @@ def partials(trace: PassTrace, index: int, row: int, column: int) -> list[int]:
             return ops.partials_absmax(place.input_row(0, row))
         case Op.ROWMAX:
             return ops.partials_max(place.input_row(0, row))
-        case Op.SUM:
+        case Op.SUM | Op.MEAN:
             return ops.partials_sum(place.input_row(0, row))
         case Op.RMS:
             q = ops.quant(place.input_row(0, row), place.input_row(1, row))
@@ -105,7 +105,7 @@ def chunk(trace: PassTrace, index: int, row: int, column: int, number: int) -> l
     place = Place(trace, index, row, column)
     start = number * TILE
     match place.op:
-        case Op.EXPONENT | Op.ROWMAX | Op.SUM:
+        case Op.EXPONENT | Op.ROWMAX | Op.SUM | Op.MEAN:
             return [place.input(0, row, start)]
         case Op.RMS:
             return [place.input(0, row, start), place.input(1, row, 0)]
@@ -130,7 +130,7 @@ def element(trace: PassTrace, index: int, row: int, column: int) -> list[Opening
         case Op.NORM:
             scalars = [place.input(1, row, 0), place.input(2, row, 0)]
             return [place.input(0, row, column), *scalars, place.weight(0, 0, column)]
-        case Op.QUANT | Op.EXP2:
+        case Op.QUANT | Op.EXP2 | Op.CENTER:
             return [place.input(0, row, column), place.input(1, row, 0)]
         case Op.ROPE:
             return _rope(place)
@@ -143,7 +143,10 @@ def element(trace: PassTrace, index: int, row: int, column: int) -> list[Opening
         case Op.LAST:
             return [place.input(0, trace.positions - 1, column)]
         case Op.BIAS:
-            return [place.input(0, row, column), place.weight(0, 0, column)]
+            by_position = any(place.step.params)
+            return [place.input(0, row, column), place.weight(0, row * by_position, column)]
+        case Op.GELU:
+            return [place.input(0, row, column)]
         case Op.SPLIT:
             position, head = divmod(row, place.step.params[0])
             return [place.input(0, position, head * place.step.width + column)]

@@ -27,7 +27,7 @@ from assay.chain.tokens import AssayToken
 from assay.core.errors import ConfigError, ContractReverted, DeploymentMismatch
 from tests.offchain.chain.economy import FAST
 
-STEPS = 25
+STEPS = 26
 
 
 class Killed(BaseException):

@@ -16,7 +16,7 @@ from assay.core.game import (
     Timeout,
 )
 from assay.core.merkle import MerkleTree
-from assay.core.types import TEMPERATURE_ONE, Op
+from assay.core.types import ENCODER_OPS, TEMPERATURE_ONE, Op
 from assay.trace.execute import Tamper
 from tests.offchain.challenger.referee import Referee, play
 from tests.offchain.challenger.world import (
@@ -40,7 +40,7 @@ def played(claim: Claim, trace=None, guide=None, silent=False):  # type: ignore[
 
 
 @pytest.mark.parametrize("delta", [1, -1])
-@pytest.mark.parametrize("op", list(Op), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", sorted({*Op} - ENCODER_OPS), ids=lambda op: op.name)
 def test_one_unit_in_one_element_is_found(op: Op, delta: int) -> None:
     claim = Claim()
     step, row, column = element_of(op)
@@ -49,7 +49,7 @@ def test_one_unit_in_one_element_is_found(op: Op, delta: int) -> None:
     assert (result.final.step, result.final.row, result.final.column) == (step, row, column)
 
 
-@pytest.mark.parametrize("op", list(Op), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", sorted({*Op} - ENCODER_OPS), ids=lambda op: op.name)
 def test_a_false_challenge_fails(op: Op) -> None:
     claim = Claim(wrong_token=False)
     step, row, column = element_of(op)

@@ -61,6 +61,15 @@ def sums(tiles: DynArray[Bytes[2048], 64]) -> DynArray[int256, 64]:
 
 @external
 @pure
+def sums_32(tiles: DynArray[Bytes[2048], 64]) -> DynArray[int256, 64]:
+    results: DynArray[int256, 64] = []
+    for tile: Bytes[2048] in tiles:
+        results.append(tensor.sum_32(tile))
+    return results
+
+
+@external
+@pure
 def maxima(tiles: DynArray[Bytes[2048], 64]) -> DynArray[int256, 64]:
     results: DynArray[int256, 64] = []
     for tile: Bytes[2048] in tiles:

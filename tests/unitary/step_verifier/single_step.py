@@ -17,9 +17,9 @@ from assay.core.merkle import MerkleTree
 from assay.core.tokens import TokenList
 from assay.core.types import EMPTY_TOKEN, TABLE_BASE, Op, Opening, Pass, Step, TokenOpening
 from assay.trace import witness
+from assay.trace.builder import Program, Tensor
 from assay.trace.commitment import CommittedTensor, ModelCommitment, TensorList
 from assay.trace.pass_trace import PassTrace
-from assay.trace.program import Program, Tensor
 
 INPUT_BYTES: dict[Op, tuple[int, ...]] = {
     Op.EMBED: (),
@@ -40,6 +40,9 @@ INPUT_BYTES: dict[Op, tuple[int, ...]] = {
     Op.LAST: (4,),
     Op.BIAS: (4,),
     Op.SPLIT: (4,),
+    Op.MEAN: (4,),
+    Op.CENTER: (4, 4),
+    Op.GELU: (4,),
 }
 TENSOR_BYTES: dict[Op, tuple[int, ...]] = {
     Op.EMBED: (2,),

@@ -118,6 +118,24 @@ def test_bias(probe: Any, seed: int) -> None:
 
 
 @CASES
+@given(seed=seeds)
+def test_center(probe: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, mean = spread(rng, 32), spread(rng, 32)
+    assert computed(probe, Op.CENTER, [x, mean]) == ops.center(x, mean).tolist()
+
+
+@CASES
+@given(seed=seeds, fraction=st.integers(0, 31), shift=st.integers(-10, 40))
+def test_gelu(probe: Any, seed: int, fraction: int, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = spread(rng, 32)
+    x[::2] = (rng.uniform(-17, 17, BATCH) * min(2**fraction, 2**26)).astype(np.int64)[::2]
+    expected = ops.gelu(x, fraction, shift)
+    assert computed(probe, Op.GELU, [x], (fraction, shift)) == expected.tolist()
+
+
+@CASES
 @given(seed=seeds, fraction=st.integers(0, 31), shift=st.integers(-3, 62))
 def test_silu_gate(probe: Any, seed: int, fraction: int, shift: int) -> None:
     rng = np.random.default_rng(seed)
@@ -154,6 +172,8 @@ WILD_OPS: dict[Op, tuple[int, Callable[..., int]]] = {
     Op.EXP2: (2, lambda v, p: scalar.exp2(v[0], v[1])),
     Op.ADD: (2, lambda v, p: scalar.add(v[0], v[1])),
     Op.BIAS: (2, lambda v, p: scalar.bias(v[0], v[1])),
+    Op.CENTER: (2, lambda v, p: scalar.clamp(v[0] - v[1], 32)),
+    Op.GELU: (1, lambda v, p: scalar.gelu(v[0], p[0], p[1])),
     Op.SILU_GATE: (2, lambda v, p: scalar.silu_gate(v[0], v[1], p[0], p[1])),
     Op.TRANSPOSE: (1, lambda v, p: scalar.transpose(v[0], p[0])),
 }
@@ -166,7 +186,7 @@ def test_any_committed_operands(probe: Any, op: Op, seed: int, params: tuple[int
     """Operands of 64 bits where the program says 8, 16 or 32: exact all the same."""
     rng = np.random.default_rng(seed)
     count, reference = WILD_OPS[op]
-    given_params = params if op == Op.SILU_GATE else (params[1],)
+    given_params = params if op in (Op.SILU_GATE, Op.GELU) else (params[1],)
     columns = [spread(rng, 64) for _ in range(count)]
     if op in (Op.NORM, Op.QUANT):  # Python cannot shift by 2**63 bits
         columns[1] = spread(rng, 12)

@@ -334,6 +334,8 @@ def test_revert_on_weights_of_another_kind(verifier: Any) -> None:
         (Op.SPLIT, (0,), "heads"),
         (Op.SILU_GATE, (-1, 0), "fraction"),
         (Op.SILU_GATE, (65, 0), "fraction"),
+        (Op.MEAN, (0,), "width"),
+        (Op.GELU, (65, 0), "fraction"),
         (Op.EMBED, (-1,), "shift"),
         (Op.EMBED, (65,), "shift"),
     ],
@@ -349,7 +351,11 @@ def test_revert_on_parameters(verifier: Any, op: Op, params: tuple[int, ...], re
         op, (1, True, 2, 4), inputs, params, [np.ones((1, 2), int)] * tensors, tokens=[0]
     )
     opening = world.trace.commitment.weights.open(min(1, world.pass_.n_weights - 1), 0, 0)
-    given = {Op.EMBED: [opening], Op.SILU_GATE: [world.trace.open(i, 0, 0) for i in (4, 5)]}
+    given = {
+        Op.EMBED: [opening],
+        Op.GELU: [world.trace.open(5, 0, 0)],
+        Op.SILU_GATE: [world.trace.open(i, 0, 0) for i in (4, 5)],
+    }
     with boa.reverts(f"step_verifier: {reason}"):
         world.element(verifier, 0, 0, 1, given.get(op, []))
 
@@ -360,7 +366,7 @@ def test_revert_on_odd_head(verifier: Any) -> None:
         world.element(verifier, 0, 0, 1, [])
 
 
-@pytest.mark.parametrize("opcode", [0, 19, 255])
+@pytest.mark.parametrize("opcode", [0, 22, 255])
 def test_revert_on_unknown_opcode(verifier: Any, add: SingleStep, opcode: int) -> None:
     step = replace(add.step, opcode=opcode)
     openings = [o.abi() for o in add.openings(ROW, COLUMN)]

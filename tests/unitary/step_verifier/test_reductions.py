@@ -90,6 +90,20 @@ def test_sum_partial(probe: Any, seed: int) -> None:
 
 @PARTIALS
 @given(seed=seeds)
+def test_mean_partial(probe: Any, seed: int) -> None:
+    tiles = rows(np.random.default_rng(seed), 32)
+    assert probe.sums_32(packed(tiles, 4)) == [ops.partials_sum(tile)[0] for tile in tiles]
+
+
+@pytest.mark.parametrize("value", [-(2**31), 2**31 - 1])
+@pytest.mark.parametrize("size", [1, 7, 8, 9, TILE])
+def test_mean_partial_at_its_bound(probe: Any, value: int, size: int) -> None:
+    tile = np.full(size, value)
+    assert probe.sums_32(packed([tile], 4)) == [value * size]
+
+
+@PARTIALS
+@given(seed=seeds)
 def test_rowmax_partial(probe: Any, seed: int) -> None:
     tiles = rows(np.random.default_rng(seed), 32)
     assert probe.maxima(packed(tiles, 4)) == [ops.partials_max(tile)[0] for tile in tiles]
@@ -128,6 +142,14 @@ def joined(
         scalars[:, index] = [int(v) for v in values]
     step = Step(int(op), 1, True, 2, 4, (), (), params)
     return list(probe.joined(step.abi(), [int(t) for t in totals], scalars.tolist()))
+
+
+@JOINS
+@given(seed=seeds, width=st.integers(1, 2**17))
+def test_mean(probe: Any, seed: int, width: int) -> None:
+    totals = spread(np.random.default_rng(seed), 48)
+    expected = ops.mean_finish(totals, width).tolist()
+    assert joined(probe, Op.MEAN, totals, [], (width,)) == expected
 
 
 @JOINS

@@ -23,9 +23,9 @@ from assay.exact.sampling import (
     score_row,
 )
 from assay.trace import witness
+from assay.trace.builder import Program, Tensor
 from assay.trace.commitment import CommittedTensor, ModelCommitment, TensorList
 from assay.trace.pass_trace import PassTrace
-from assay.trace.program import Program, Tensor
 from tests.unitary.step_verifier.draws import spread
 
 VOCAB = 1100
