@@ -68,19 +68,19 @@ def measure_fractions(equalised: Checkpoint, windows: list[list[int]]) -> dict[s
 
 
 def _choose(peaks: dict[str, float]) -> dict[str, int]:
-    fractions = {name: _fraction(name, peak, PEAK_BITS) for name, peak in peaks.items()}
+    fractions = {name: fraction_of(name, peak, PEAK_BITS) for name, peak in peaks.items()}
     for name, peak in peaks.items():
         if name.endswith(".v"):
-            fractions[name + "_kept"] = _fraction(name, peak, VALUE_PEAK_BITS)
+            fractions[name + "_kept"] = fraction_of(name, peak, VALUE_PEAK_BITS)
     for name in ("residual", "logits"):
         fractions[name] = min(fractions[name], MAX_RESIDUAL_FRACTION)
     fractions["embedding"] = min(
-        _fraction("embedding", peaks["embedding"], 15), fractions["residual"]
+        fraction_of("embedding", peaks["embedding"], 15), fractions["residual"]
     )
     return fractions
 
 
-def _fraction(name: str, peak: float, bits: int) -> int:
+def fraction_of(name: str, peak: float, bits: int) -> int:
     """Largest f <= MAX_FRACTION with peak * 2**f <= 2**bits."""
     if not math.isfinite(peak):
         raise ModelError(

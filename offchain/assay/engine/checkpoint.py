@@ -95,11 +95,11 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         ModelError: anything missing, malformed, unsupported, or not finite; says which.
     """
     folder = Path(path)
-    config_bytes = _read(folder / "config.json")
-    config = _json(config_bytes, folder / "config.json")
+    config_bytes = read_bytes(folder / "config.json")
+    config = parse_object(config_bytes, folder / "config.json")
     shape = decoder_shape(config, _end_tokens(config, folder))
-    tokenizer_bytes = _read(folder / "tokenizer.json")
-    _check_vocabulary(_json(tokenizer_bytes, folder / "tokenizer.json"), shape.vocab)
+    tokenizer_bytes = read_bytes(folder / "tokenizer.json")
+    check_vocabulary(parse_object(tokenizer_bytes, folder / "tokenizer.json"), shape.vocab)
     tied = bool(config.get("tie_word_embeddings", False))
     return Checkpoint(
         name=folder.resolve().name,
@@ -113,7 +113,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
 # Configuration
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -123,7 +123,7 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _json(data: bytes, path: Path) -> dict[str, Any]:
+def parse_object(data: bytes, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError as error:
@@ -138,7 +138,7 @@ def _end_tokens(config: dict[str, Any], folder: Path) -> tuple[int, ...]:
     generation = folder / "generation_config.json"
     value = config.get("eos_token_id")
     if generation.is_file():
-        value = _json(_read(generation), generation).get("eos_token_id", value)
+        value = parse_object(read_bytes(generation), generation).get("eos_token_id", value)
     tokens = [] if value is None else value if isinstance(value, list) else [value]
     if any(not isinstance(token, int) or token < 0 for token in tokens):
         raise ModelError(f"eos_token_id is {value!r}; it must be a token id or a list of them")
@@ -147,7 +147,7 @@ def _end_tokens(config: dict[str, Any], folder: Path) -> tuple[int, ...]:
     return tuple(tokens)
 
 
-def _check_vocabulary(tokenizer: dict[str, Any], vocab: int) -> None:
+def check_vocabulary(tokenizer: dict[str, Any], vocab: int) -> None:
     model = tokenizer.get("model")
     words = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(words, dict | list):
@@ -193,6 +193,19 @@ def _load(folder: Path, shape: DecoderShape, family: Family, tied: bool) -> dict
     files, sources = _files_by_tensor(folder), _sources(shape, family)
     if tied and HEAD not in files and EMBEDDING in files:
         del sources[HEAD]
+    tensors = _load_sources(folder, files, sources)
+    return {HEAD: tensors[EMBEDDING], **tensors}
+
+
+def load_tensors(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Tensors by the files' own names, checked against their shapes."""
+    sources = {name: _Source(name, size, slice(None)) for name, size in shapes.items()}
+    return _load_sources(folder, _files_by_tensor(folder), sources)
+
+
+def _load_sources(
+    folder: Path, files: Mapping[str, Path], sources: Mapping[str, _Source]
+) -> dict[str, Array]:
     missing = sorted({source.name for source in sources.values()} - set(files))
     if missing:
         raise ModelError(
@@ -203,14 +216,14 @@ def _load(folder: Path, shape: DecoderShape, family: Family, tied: bool) -> dict
     for file in sorted({files[source.name] for source in sources.values()}):
         held = {ours: source for ours, source in sources.items() if files[source.name] == file}
         tensors |= _load_file(file, held)
-    return {HEAD: tensors[EMBEDDING], **tensors}
+    return tensors
 
 
 def _files_by_tensor(folder: Path) -> dict[str, Path]:
     """Tensor name -> file, from the shard index if there is one, else from the files' headers."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        weight_map = _json(_read(index), index).get("weight_map") or {}
+        weight_map = parse_object(read_bytes(index), index).get("weight_map") or {}
         return {name: folder / str(file) for name, file in weight_map.items()}
     found: dict[str, Path] = {}
     for file in sorted(folder.glob("*.safetensors")):

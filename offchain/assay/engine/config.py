@@ -42,20 +42,20 @@ def decoder_shape(config: Config, eos_tokens: tuple[int, ...]) -> DecoderShape:
     family = family_of(config)
     config = {**family.defaults, **config}
     _refuse_unsupported(config, family)
-    heads = _size(config, "num_attention_heads")
-    hidden = _size(config, "hidden_size")
+    heads = positive_size(config, "num_attention_heads")
+    hidden = positive_size(config, "hidden_size")
     rope = _rope(config)
     layers, context = (
-        _size(config, key) for key in ("num_hidden_layers", "max_position_embeddings")
+        positive_size(config, key) for key in ("num_hidden_layers", "max_position_embeddings")
     )
     shape = DecoderShape(
-        vocab=_size(config, "vocab_size"),
+        vocab=positive_size(config, "vocab_size"),
         hidden=hidden,
         layers=layers,
         heads=heads,
-        kv_heads=_size(config, "num_key_value_heads", heads),
-        head_dim=_size(config, "head_dim", hidden // heads),
-        intermediate=_size(config, "intermediate_size"),
+        kv_heads=positive_size(config, "num_key_value_heads", heads),
+        head_dim=positive_size(config, "head_dim", hidden // heads),
+        intermediate=positive_size(config, "intermediate_size"),
         context=context,
         eos_tokens=eos_tokens,
         rope_theta=_positive(rope, "rope_theta", config.get("rope_theta", 10000.0)),
@@ -116,7 +116,7 @@ def _windows(config: Config, family: Family, layers: int, context: int) -> tuple
     widths = [family.windows(config, layer) for layer in range(layers)]
     for width in widths:
         if width is not None:
-            _size({"sliding_window": width}, "sliding_window")
+            positive_size({"sliding_window": width}, "sliding_window")
     windows = tuple(width if width and width < context else 0 for width in widths)
     return windows if any(windows) else ()
 
@@ -149,7 +149,7 @@ def _rope_scaling(rope: Config, config: Config) -> RopeScaling | None:
     if low >= high:
         raise ModelError(f"config.json: low_freq_factor {low} is not below high_freq_factor {high}")
     before = config.get("original_max_position_embeddings")
-    original = _size(rope, "original_max_position_embeddings", before)
+    original = positive_size(rope, "original_max_position_embeddings", before)
     return RopeScaling("llama3", _stretch(rope), low, high, original)
 
 
@@ -168,7 +168,7 @@ def _positive(config: Config, key: str, default: Any = None) -> float:
     return float(value)
 
 
-def _size(config: Config, key: str, default: int | None = None) -> int:
+def positive_size(config: Config, key: str, default: int | None = None) -> int:
     value = config.get(key)
     value = default if value is None else value
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:

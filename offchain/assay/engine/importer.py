@@ -50,13 +50,13 @@ def import_checkpoint(path: Path | str) -> ExactModel:
     calibration = records.load(folder, digest)
     if calibration is None:
         calibration = calibrate(equalised, folder, digest)
-        _write(calibration, folder)
+        write(calibration, folder)
     return quantise_calibrated(equalised, calibration, folder)
 
 
 def calibrate(equalised: Checkpoint, folder: Path, checkpoint_sha256: str) -> Calibration:
     """Choose the fraction bits of an equalised checkpoint from its calibration text."""
-    text = _text_paths(folder)[0].read_bytes()
+    text = text_paths(folder)[0].read_bytes()
     return Calibration(
         fraction_bits=records.measure_fractions(
             equalised, _windows(equalised, folder, text, CALIBRATION_TOKENS)
@@ -93,7 +93,7 @@ def _windows(checkpoint: Checkpoint, folder: Path, text: bytes, limit: int) -> l
 
 def _text(calibration: Calibration, folder: Path) -> bytes:
     """The calibration text that a record names."""
-    for path in _text_paths(folder):
+    for path in text_paths(folder):
         text = path.read_bytes()
         if sha256(text).hexdigest() == calibration.text_sha256:
             return text
@@ -104,12 +104,12 @@ def _text(calibration: Calibration, folder: Path) -> bytes:
     )
 
 
-def _text_paths(folder: Path) -> list[Path]:
+def text_paths(folder: Path) -> list[Path]:
     places = [folder / records.TEXT_NAME, SHIPPED_MODEL / records.TEXT_NAME]
     return [path for path in places if path.is_file()]
 
 
-def _write(calibration: Calibration, folder: Path) -> None:
+def write(calibration: Calibration, folder: Path) -> None:
     try:
         records.save(calibration, folder)
     except OSError as error:

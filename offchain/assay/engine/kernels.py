@@ -19,6 +19,7 @@ from torch import Tensor
 from assay.engine.gemm import Gemm
 from assay.exact import ops
 from assay.exact.fixed import DIGIT_MAX, INT32_MAX, INT32_MIN, pow2neg
+from assay.exact.model import Linear, Norm
 
 FLOAT_WIDTH = 2**14
 """Up to here |acc * mantissa| <= 2**14 * 2**15 * 2**7 * 2**16 = 2**52, see `scale_rows`."""
@@ -70,6 +71,32 @@ class NormWeights:
     gain: Tensor
     shift: int
     eps_terms: Tensor
+
+
+def stacked(gemm: Gemm, *parts: Linear) -> LinearWeights:
+    """A layer, or several that share their input, one below the other."""
+    mantissa = np.concatenate([part.mantissa for part in parts]).astype(np.int64)
+    shift = np.concatenate([part.shift for part in parts]).astype(np.int64)
+    weight = np.concatenate([part.weight for part in parts])
+    biases = [np.zeros(len(p.weight)) if p.bias is None else p.bias for p in parts]
+    has_bias = any(part.bias is not None for part in parts)
+    return LinearWeights(
+        packed=gemm.pack(torch.from_numpy(weight)),
+        factor=torch.from_numpy(np.ldexp(mantissa.astype(np.float64), -shift)),
+        mantissa=torch.from_numpy(mantissa),
+        shift=torch.from_numpy(shift),
+        width=weight.shape[1],
+        bias=torch.from_numpy(np.concatenate(biases).astype(np.float64)) if has_bias else None,
+    )
+
+
+def norm_weights(norm: Norm) -> NormWeights:
+    exponents = np.arange(-15, 18, dtype=np.int64)
+    return NormWeights(
+        gain=torch.tensor(norm.gain, dtype=torch.int64),
+        shift=norm.shift,
+        eps_terms=torch.from_numpy(ops.mean_square_eps(norm.eps, exponents)),
+    )
 
 
 def power(exponents: Tensor) -> Tensor:

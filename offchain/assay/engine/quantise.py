@@ -57,7 +57,7 @@ def quantise(
     return _Quantiser(equalised, calibration.fraction_bits, inputs or {}).model()
 
 
-class _Complete(dict[str, int]):
+class Complete(dict[str, int]):
     """Fraction bits; a missing one names itself."""
 
     def __missing__(self, name: str) -> int:
@@ -70,7 +70,7 @@ class _Complete(dict[str, int]):
 class _Quantiser:
     def __init__(self, source: Checkpoint, bits: Mapping[str, int], inputs: InputProducts) -> None:
         self._source = source
-        self._bits = _Complete(bits)
+        self._bits = Complete(bits)
         self._feedback = {site: Feedback(products) for site, products in inputs.items()}
 
     def model(self) -> ExactModel:
@@ -100,13 +100,16 @@ class _Quantiser:
 
         has_norms = self._source.shape.head_norm
         turned = ("q_normed", "k_normed") if has_norms else ("q", "k")
-        mantissa, shift = self._score_scale(sum(f(name) for name in turned))
+        mantissa, shift = score_scale(self._source.shape.head_dim, sum(f(name) for name in turned))
 
         def linear(short: str, site: str, f_in: int, f_out: int) -> Linear:
             plain = self._linear(names[short], at + site, f_in, f_out)
             if f"{short}_bias" not in names:
                 return plain
-            return replace(plain, bias=self._bias(names[f"{short}_bias"], f_out))
+            return replace(plain, bias=bias(f"{short}_bias", f_out))
+
+        def bias(short: str, f_out: int) -> NDArray[np.int32]:
+            return quantise_bias(names[short], self._source.tensors[names[short]], f_out)
 
         def head_norm(short: str) -> Norm | None:
             if not has_norms:
@@ -134,44 +137,58 @@ class _Quantiser:
         )
 
     def _linear(self, name: str, site: str, f_in: int, f_out: int) -> Linear:
-        weights = self._source.tensors[name]
-        mantissa, exponent = row_scales(weights)
-        units = weights / np.ldexp(mantissa, exponent)[:, None]
-        if site in self._feedback:
-            rounded = self._feedback[site].round(units)
-        else:
-            rounded = np.clip(np.rint(units), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
-        shift = f_in - f_out - exponent
-        return Linear(rounded, mantissa.astype(np.int32), shift.astype(np.int32))
-
-    def _bias(self, name: str, fraction: int) -> NDArray[np.int32]:
-        bias = np.rint(np.ldexp(self._source.tensors[name], fraction))
-        peak = float(np.abs(bias).max())
-        if peak > INT32_MAX:
-            raise ModelError(
-                f"{name} reaches {math.ldexp(peak, -fraction):.3g}, the layer's output on the "
-                f"calibration text only {2.0 ** (PEAK_BITS - fraction):.3g}; delete exact.json and "
-                "import again, or put a text beside the checkpoint that is more like its use"
-            )
-        rounded: NDArray[np.int32] = bias.astype(np.int32)
-        return rounded
+        return quantise_linear(self._source.tensors[name], f_in, f_out, self._feedback.get(site))
 
     def _norm(self, name: str, output: str, f_in: int) -> Norm:
-        """A norm of rows with `f_in` fraction bits, as wide as its gain."""
-        gain, shape = self._source.tensors[name], self._source.shape
-        peak = float(np.abs(gain).max())
-        fraction = min(GAIN_BITS - math.frexp(peak)[1], MAX_GAIN_FRACTION)
-        return Norm(
-            gain=np.rint(np.ldexp(gain, fraction)).astype(np.int32),
-            shift=NORM_FRACTION + fraction - self._bits[output],
-            eps=round(gain.size * shape.rms_eps * 2 ** (2 * f_in)),
+        return quantise_norm(
+            self._source.tensors[name], self._source.shape.rms_eps, f_in, self._bits[output]
         )
 
-    def _score_scale(self, fraction: int) -> tuple[int, int]:
-        """(C, sh) with C / 2**sh = log2(e) / sqrt(head_dim) in Q16 from products of `fraction`."""
-        scale = LOG2_E / math.sqrt(self._source.shape.head_dim)
-        part, exponent = math.frexp(scale)
-        return round(part * 2**16), 16 - exponent + fraction - SCORE_FRACTION
+
+def quantise_linear(
+    weights: Array, f_in: int, f_out: int, feedback: Feedback | None = None
+) -> Linear:
+    """A linear layer, rounded to nearest or with its inputs' feedback."""
+    mantissa, exponent = row_scales(weights)
+    units = weights / np.ldexp(mantissa, exponent)[:, None]
+    if feedback:
+        rounded = feedback.round(units)
+    else:
+        rounded = np.clip(np.rint(units), -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+    shift = f_in - f_out - exponent
+    return Linear(rounded, mantissa.astype(np.int32), shift.astype(np.int32))
+
+
+def quantise_bias(name: str, bias: Array, fraction: int) -> NDArray[np.int32]:
+    """What is added to an output with `fraction` bits; `name` is for the error."""
+    scaled = np.rint(np.ldexp(bias, fraction))
+    peak = float(np.abs(scaled).max())
+    if peak > INT32_MAX:
+        raise ModelError(
+            f"{name} reaches {math.ldexp(peak, -fraction):.3g}, the layer's output on the "
+            f"calibration text only {2.0 ** (PEAK_BITS - fraction):.3g}; delete exact.json and "
+            "import again, or put a text beside the checkpoint that is more like its use"
+        )
+    rounded: NDArray[np.int32] = scaled.astype(np.int32)
+    return rounded
+
+
+def quantise_norm(gain: Array, eps: float, f_in: int, f_out: int) -> Norm:
+    """A norm of rows with `f_in` fraction bits, as wide as its gain."""
+    peak = float(np.abs(gain).max())
+    fraction = min(GAIN_BITS - math.frexp(peak)[1], MAX_GAIN_FRACTION)
+    return Norm(
+        gain=np.rint(np.ldexp(gain, fraction)).astype(np.int32),
+        shift=NORM_FRACTION + fraction - f_out,
+        eps=round(gain.size * eps * 2 ** (2 * f_in)),
+    )
+
+
+def score_scale(head_dim: int, fraction: int) -> tuple[int, int]:
+    """(C, sh) with C / 2**sh = log2(e) / sqrt(head_dim) in Q16 from products of `fraction`."""
+    scale = LOG2_E / math.sqrt(head_dim)
+    part, exponent = math.frexp(scale)
+    return round(part * 2**16), 16 - exponent + fraction - SCORE_FRACTION
 
 
 @functools.cache

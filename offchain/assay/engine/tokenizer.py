@@ -21,6 +21,9 @@ class Tokenizer:
             self._inner = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for any malformed file
             raise ModelError(f"cannot read tokenizer {path}: {error}") from error
+        # Some files bring padding and truncation for training; a text's tokens are its own.
+        self._inner.no_padding()
+        self._inner.no_truncation()
 
     @classmethod
     def of_checkpoint(cls, folder: Path | str) -> Tokenizer:

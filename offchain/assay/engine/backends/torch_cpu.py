@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,6 @@ from assay.engine.cache import KVCache
 from assay.engine.gemm import Gemm, best_gemm
 from assay.engine.kernels import MASK, LinearWeights, NormWeights, Rows
 from assay.exact.model import ExactModel, Linear, Norm
-from assay.exact.ops import mean_square_eps
 
 BLOCK_SCORES = 1 << 18
 """Scores computed at once, so that a block's working set stays in cache."""
@@ -62,27 +60,10 @@ class TorchBackend:
         self.head = self.prepare_linear(model.head)
 
     def prepare_linear(self, *parts: Linear) -> LinearWeights:
-        mantissa = np.concatenate([part.mantissa for part in parts]).astype(np.int64)
-        shift = np.concatenate([part.shift for part in parts]).astype(np.int64)
-        weight = np.concatenate([part.weight for part in parts])
-        biases = [np.zeros(len(p.weight)) if p.bias is None else p.bias for p in parts]
-        has_bias = any(part.bias is not None for part in parts)
-        return LinearWeights(
-            packed=self._gemm.pack(torch.from_numpy(weight)),
-            factor=torch.from_numpy(np.ldexp(mantissa.astype(np.float64), -shift)),
-            mantissa=torch.from_numpy(mantissa),
-            shift=torch.from_numpy(shift),
-            width=weight.shape[1],
-            bias=torch.from_numpy(np.concatenate(biases).astype(np.float64)) if has_bias else None,
-        )
+        return kernels.stacked(self._gemm, *parts)
 
     def prepare_norm(self, norm: Norm) -> NormWeights:
-        exponents = np.arange(-15, 18, dtype=np.int64)
-        return NormWeights(
-            gain=torch.tensor(norm.gain, dtype=torch.int64),
-            shift=norm.shift,
-            eps_terms=torch.from_numpy(mean_square_eps(norm.eps, exponents)),
-        )
+        return kernels.norm_weights(norm)
 
     def new_cache(self) -> KVCache:
         return KVCache(self._shape)
