@@ -23,7 +23,7 @@ from assay.engine.backends import make_backend
 from assay.engine.backends.native_cpu import NativeBackend
 from assay.engine.forward import Decoder, Segment
 from assay.engine.rope import rope_table
-from assay.exact.model import ExactModel, Layer, Linear, DecoderShape, Norm
+from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from scripts.bench.llama_shape import Floats, Sizes, tensors
 from scripts.bench.workers import SHORT_PROMPT, Task, serve
 

@@ -27,7 +27,7 @@ from assay.engine.native.library import (
     ShapeStruct,
     WeightsStruct,
 )
-from assay.exact.model import ExactModel, Layer, Linear, DecoderShape, Norm
+from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from assay.exact.ops import mean_square_eps
 
 GRANULE = 64
