@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from assay.engine.backends import make_backend
+from assay.engine.backends.base import pages_for
 from assay.engine.backends.native_cpu import NativeBackend
 from assay.engine.forward import Decoder, Segment
 from assay.engine.rope import rope_table
@@ -142,7 +143,10 @@ class Exact:
         self._sizes = sizes
 
     def prefill(self, prompt: int) -> float:
-        return _timed(lambda: self._pass(self._decoder.new_cache(), self._prompts(1, prompt), 0))
+        def run() -> None:
+            self._pass(self._decoder.new_cache(pages_for(prompt)), self._prompts(1, prompt), 0)
+
+        return _timed(run)
 
     def decode(self, prompt: int, tokens: int) -> float:
         return self.decode_many(1, prompt, tokens)
@@ -154,8 +158,7 @@ class Exact:
         self, size: int, prompt: int, tokens: int, begin: Callable[[], None] = lambda: None
     ) -> float:
         """`begin` is called between the prompts' pass and the timed ones."""
-        cache = self._decoder.new_cache()
-        cache.reserve(size, prompt + tokens)
+        cache = self._decoder.new_cache(size * pages_for(prompt + tokens))
         chosen = self._pass(cache, self._prompts(size, prompt), 0)
 
         def run() -> None:
@@ -167,7 +170,11 @@ class Exact:
         return _timed(run)
 
     def _pass(self, cache: Any, tokens: list[list[int]], start: int) -> list[int]:
-        segments = [Segment(slot, start, part) for slot, part in enumerate(tokens)]
+        each = cache.pages // len(tokens)
+        segments = [
+            Segment(range(index * each, (index + 1) * each), start, part)
+            for index, part in enumerate(tokens)
+        ]
         ends = np.cumsum([len(part) for part in tokens]) - 1
         hidden = self._decoder.hidden(cache, segments)[ends.tolist()]
         chosen: list[int] = self._decoder.logits(hidden).argmax(dim=1).tolist()

@@ -10,6 +10,7 @@ from itertools import count
 from assay.core.errors import InputError
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request
+from assay.engine.backends.base import pages_for
 from assay.engine.forward import Decoder, Segment
 from assay.engine.sampler import Draw, Sampler
 from assay.exact.model import DecoderShape
@@ -46,7 +47,8 @@ class Batch:
         self._shape = shape
         self._decoder = decoder
         self._sampler = sampler
-        self._cache = decoder.new_cache()
+        self._pages = pages_for(shape.context)
+        self._cache = decoder.new_cache(slots * self._pages)
         self._free = list(range(slots))
         self._running: dict[int, _Running] = {}
         self._ids = count()
@@ -86,7 +88,7 @@ class Batch:
         running = list(self._running.items())
         if not running:
             return []
-        segments = [Segment(r.slot, r.cached, r.pending) for _, r in running]
+        segments = [Segment(self._pages_of(r.slot), r.cached, r.pending) for _, r in running]
         last = [-1]
         for segment in segments:
             last.append(last[-1] + len(segment.tokens))
@@ -94,6 +96,9 @@ class Batch:
         draws = [Draw(r.params, len(r.output)) for _, r in running]
         tokens = self._sampler.choose(self._decoder.logits(hidden), draws)
         return [self._advance(*item, token) for item, token in zip(running, tokens, strict=True)]
+
+    def _pages_of(self, slot: int) -> range:
+        return range(slot * self._pages, (slot + 1) * self._pages)
 
     def _advance(self, request: int, running: _Running, token: int) -> Emitted:
         running.cached += len(running.pending)

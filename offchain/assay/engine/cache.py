@@ -1,65 +1,54 @@
-"""The KV cache: integers, by slot; what one sequence holds never depends on its neighbours."""
+"""The torch backend's KV cache: integers, in pages."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from assay.engine.backends.base import PAGE
 from assay.engine.kernels import Rows, power
 from assay.exact.model import DecoderShape
 
-GRANULE = 64
-"""Positions are allocated in multiples of this."""
-
 
 class KVCache:
-    """Keys as int16 with their exponents, values as int16, one slot per sequence.
+    """Keys as int16 with their exponents, values as int16.
 
-    Per layer: k, v (slots, KV, capacity, hd) int16; ek (slots, KV, capacity, 1) int8. Slots and
-    capacity grow with what is asked for.
+    Per layer: k, v (KV, pages, PAGE, hd) int16; ek (KV, pages, PAGE, 1) int8. `table` (B, P) int64
+    says in which pages B sequences lie, `places` (R,) int64 are page * PAGE + position in the page.
     """
 
-    def __init__(self, shape: DecoderShape) -> None:
-        self._shape = shape
-        self.slots = 0
-        self.capacity = 0
-        self._k: list[Tensor] = []
-        self._v: list[Tensor] = []
-        self._ek: list[Tensor] = []
+    def __init__(self, shape: DecoderShape, pages: int) -> None:
+        self.pages = pages
 
-    def reserve(self, slots: int, positions: int) -> None:
-        """Make room for so many sequences of so many positions; what is there stays."""
-        if slots <= self.slots and positions <= self.capacity:
-            return
-        if positions > self.capacity:
-            wanted = max(positions, min(2 * self.capacity, self._shape.context))
-            self.capacity = -(-wanted // GRANULE) * GRANULE
-        self.slots = max(slots, self.slots)
-        self._k = self._grown(self._k, self._shape.head_dim, torch.int16)
-        self._v = self._grown(self._v, self._shape.head_dim, torch.int16)
-        self._ek = self._grown(self._ek, 1, torch.int8)
+        def parts(width: int, dtype: torch.dtype) -> list[Tensor]:
+            size = (shape.kv_heads, pages, PAGE, width)
+            return [torch.zeros(size, dtype=dtype) for _ in range(shape.layers)]
 
-    def _grown(self, old: list[Tensor], width: int, dtype: torch.dtype) -> list[Tensor]:
-        size = (self.slots, self._shape.kv_heads, self.capacity, width)
-        new = [torch.zeros(size, dtype=dtype) for _ in range(self._shape.layers)]
-        for before, after in zip(old, new, strict=False):
-            after[: before.shape[0], :, : before.shape[2]] = before
-        return new
+        self._k, self._v = (parts(shape.head_dim, torch.int16) for _ in range(2))
+        self._ek = parts(1, torch.int8)
 
-    def write(self, layer: int, slots: Tensor, positions: Tensor, k: Rows, v: Tensor) -> None:
-        """Store one row per (slot, position): k (R, KV, hd) with exponents (R, KV, 1), v int16."""
-        self._k[layer][slots, :, positions] = k.values.to(torch.int16)
-        self._ek[layer][slots, :, positions] = k.exponents.to(torch.int8)
-        self._v[layer][slots, :, positions] = v
+    def write(self, layer: int, places: Tensor, k: Rows, v: Tensor) -> None:
+        """Store one row per place: k (R, KV, hd) with exponents (R, KV, 1), v int16."""
+        for part, rows in ((self._k, k.values), (self._ek, k.exponents), (self._v, v)):
+            to = part[layer].flatten(1, 2)
+            to[:, places] = rows.transpose(0, 1).to(to.dtype)
 
-    def read(self, layer: int, slots: Tensor, length: int) -> tuple[Rows, Tensor]:
-        """Keys and values (B, KV, length, hd) as float64 of the given slots' first positions.
+    def read(self, layer: int, table: Tensor, length: int) -> tuple[Rows, Tensor]:
+        """The sequences' first positions: keys and values (B, KV, length, hd) as float64.
 
         What lies beyond a sequence's own end is stale or zero; the caller masks it.
         """
         ek, k, v = (
-            part[layer][:, :, :length].index_select(0, slots)
+            part[layer]
+            .index_select(1, table.flatten())
+            .view(part[layer].shape[0], *table.shape, PAGE, -1)
+            .flatten(2, 3)[:, :, :length]
+            .transpose(0, 1)
             for part in (self._ek, self._k, self._v)
         )
-        exponents, keys, values = ek.to(torch.int64), k.to(torch.float64), v.to(torch.float64)
-        return Rows(keys, exponents, power(exponents)), values
+        exponents = ek.to(torch.int64)
+        return Rows(_float(k), exponents, power(exponents)), _float(v)
+
+
+def _float(x: Tensor) -> Tensor:
+    return x.to(torch.float64, memory_format=torch.contiguous_format)

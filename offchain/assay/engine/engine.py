@@ -12,6 +12,7 @@ from torch import Tensor
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request, check_sampling, check_tokens
 from assay.engine.backends import BackendFactory, BackendName, make_backend
+from assay.engine.backends.base import pages_for
 from assay.engine.batch import Batch
 from assay.engine.forward import Decoder, Segment
 from assay.engine.sampler import Draw, Sampler
@@ -133,11 +134,10 @@ class Engine:
 
     def _prefill(self, tokens: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
         """(first position, hidden rows) of successive parts of one sequence."""
-        cache = self._decoder.new_cache()
-        cache.reserve(1, len(tokens))
+        cache = self._decoder.new_cache(pages_for(len(tokens)))
         for start in range(0, len(tokens), PREFILL_ROWS):
             part = tokens[start : start + PREFILL_ROWS]
-            yield start, self._decoder.hidden(cache, [Segment(0, start, part)])
+            yield start, self._decoder.hidden(cache, [Segment(range(cache.pages), start, part)])
 
     def _logits(self, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
         """(first row, logits) in parts of bounded size."""

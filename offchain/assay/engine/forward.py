@@ -29,8 +29,9 @@ class Decoder:
         self._backend = backend
         self._observe = observe
 
-    def new_cache(self) -> Cache:
-        return self._backend.new_cache()
+    def new_cache(self, pages: int) -> Cache:
+        """Room for `pages` pages of PAGE positions."""
+        return self._backend.new_cache(pages)
 
     @torch.inference_mode()
     def hidden(self, cache: Cache, segments: Sequence[Segment]) -> Tensor:

@@ -17,6 +17,7 @@ from pathlib import Path
 from assay.core.errors import InputError, ModelError
 from assay.engine import calibration as records
 from assay.engine.backends import make_backend
+from assay.engine.backends.base import pages_for
 from assay.engine.calibration import Calibration
 from assay.engine.checkpoint import Checkpoint, read_checkpoint
 from assay.engine.equalise import equalise
@@ -77,7 +78,8 @@ def quantise_calibrated(
     collector = Collector(calibration.feedback_width)
     decoder = Decoder(make_backend(nearest), collector)
     for window in windows:
-        decoder.logits(decoder.hidden(decoder.new_cache(), [Segment(0, 0, window)]))
+        cache = decoder.new_cache(pages_for(len(window)))
+        decoder.logits(decoder.hidden(cache, [Segment(range(cache.pages), 0, window)]))
     return quantise(equalised, calibration, collector.products())
 
 

@@ -236,11 +236,11 @@ def reference_attention(model: ExactModel, qkv: Ints) -> Ints:
     return ops.attend(p, v, ops.rowsum(p), s.heads, s.kv_heads)
 
 
-def attention(native: NativeBackend, qkv: Ints, cuts: list[int], slot: int) -> Ints:
+def attention(native: NativeBackend, qkv: Ints, cuts: list[int], pages: list[int]) -> Ints:
     """Mixed values (T, H * hd), from passes over the parts between `cuts`."""
-    cache, parts = native.new_cache(), []
+    cache, parts = native.new_cache(max(pages) + 1), []
     for start, end in zip([0, *cuts], [*cuts, len(qkv)], strict=True):
-        run = native.begin(cache, [Segment(slot, start, [0] * (end - start))])
+        run = native.begin(cache, [Segment(pages, start, [0] * (end - start))])
         rows = native.attend(0, native.store(0, tensor(qkv[start:end]), run), run)
         mixed = run._memory[2][: end - start].numpy().astype(np.int64)
         assert same(rows, mixed)
@@ -254,7 +254,7 @@ def attention(native: NativeBackend, qkv: Ints, cuts: list[int], slot: int) -> I
     seed=seeds,
     heads=st.sampled_from([(1, 1), (4, 2), (6, 1), (3, 3)]),
     head_dim=st.sampled_from([2, 6, 16, 34, 64, 128, 512]),
-    n=st.integers(1, 80),
+    n=st.one_of(st.integers(1, 80), st.sampled_from([128, 129, 200])),
     data=st.data(),
 )
 def test_attention(
@@ -265,7 +265,8 @@ def test_attention(
     qkv = int32(rng, n, (heads[0] + 2 * heads[1]) * head_dim)
     cuts = sorted(data.draw(st.sets(st.integers(1, n - 1), max_size=3))) if n > 1 else []
     native = backend(isa, model, threads=1 + seed % 2)
-    found = attention(native, qkv, cuts, slot=seed % 3)
+    pages = rng.permutation(8).tolist()
+    found = attention(native, qkv, cuts, pages)
     assert np.array_equal(found, reference_attention(model, qkv))
 
 
@@ -280,8 +281,10 @@ def test_attention_at_its_extremes(isa: str, head_dim: int) -> None:
     model.rope[:, head_dim // 2 :] = 0
     for value in (INT32_MIN, INT32_MAX, 32515, -32640, 127, 128):
         qkv = np.full((1100, 3 * head_dim), value)
-        found = attention(backend(isa, model, threads=2), qkv, [1099], slot=0)
-        assert np.array_equal(found, reference_attention(model, qkv))
+        expected = reference_attention(model, qkv)
+        for pages in (list(range(18)), [*range(9, 18), *range(9)], list(range(18))[::-1]):
+            found = attention(backend(isa, model, threads=2), qkv, [1099], pages)
+            assert np.array_equal(found, expected)
 
 
 def engines(model: ExactModel) -> Iterator[tuple[str, Engine]]:

@@ -26,13 +26,38 @@ Queries = Any
 """What `store` hands to `attend`."""
 
 
+PAGE = 64
+"""Positions of a page, the unit in which caches are handed out."""
+
+
+def pages_for(positions: int) -> int:
+    """Pages that so many positions take."""
+    return -(-positions // PAGE)
+
+
 @dataclass(frozen=True)
 class Segment:
-    """`tokens` of the sequence in `slot`, the first of them at position `start`."""
+    """`tokens` of one sequence, the first of them at position `start`.
 
-    slot: int
+    Position p of the sequence lies in page `pages[p // PAGE]` of the cache. A sequence that has a
+    cache to itself takes `range(cache.pages)`.
+    """
+
+    pages: Sequence[int]
     start: int
     tokens: Sequence[int]
+
+    @property
+    def end(self) -> int:
+        """The position after the last."""
+        return self.start + len(self.tokens)
+
+    def table(self) -> Sequence[int]:
+        """The pages that the segment writes or sees."""
+        needed = pages_for(self.end)
+        if len(self.pages) < needed:
+            raise ValueError(f"{self.end} positions need {needed} pages, not {len(self.pages)}")
+        return self.pages[:needed]
 
 
 class Rows(Protocol):
@@ -47,11 +72,10 @@ class Rows(Protocol):
 
 
 class Cache(Protocol):
-    """Keys and values by slot; what one sequence holds never depends on its neighbours."""
+    """Keys and values in a fixed number of pages; which sequence owns which is not its affair."""
 
-    def reserve(self, slots: int, positions: int) -> None:
-        """Make room for so many sequences of so many positions; what is there stays."""
-        ...
+    @property
+    def pages(self) -> int: ...
 
 
 class Run(Protocol):
@@ -91,12 +115,12 @@ class Backend(Protocol):
     @property
     def layers(self) -> Sequence[LayerWeights]: ...
 
-    def new_cache(self) -> Cache:
-        """An empty cache."""
+    def new_cache(self, pages: int) -> Cache:
+        """A cache of so many pages, each of PAGE positions."""
         ...
 
     def begin(self, cache: Any, segments: Sequence[Segment]) -> Any:
-        """Place the segments' rows, and make room for them in `cache`: a `Run`."""
+        """Place the segments' rows in the cache's pages: a `Run`."""
         ...
 
     def embed(self, run: Any) -> Tensor:

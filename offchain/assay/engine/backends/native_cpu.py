@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assay.engine.backends.base import Segment, prepare_layers
+from assay.engine.backends.base import PAGE, Segment, prepare_layers
 from assay.engine.native.library import (
     AttentionStruct,
     Kernels,
@@ -31,7 +31,7 @@ from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from assay.exact.ops import mean_square_eps
 
 GRANULE = 64
-"""Cache positions are allocated in multiples of this, row widths padded to it."""
+"""Row widths are padded to multiples of this."""
 BLOCK = 16
 MAX_HEAD_DIM = 512
 """Sums of the digits of so many elements' products fit int32, see products_avx512.hpp."""
@@ -99,44 +99,24 @@ class NativeRows:
 
 
 class NativeCache:
-    """Keys and values in the layout of `assay.hpp`; slots and capacity grow with what is asked."""
+    """Keys and values in the layout of `assay.hpp`."""
 
-    def __init__(self, shape: DecoderShape) -> None:
-        self._shape = shape
-        self.slots = 0
-        self.capacity = 0
-        self._layers: list[tuple[Tensor, ...]] = []
-        self._structs: list[KeysValuesStruct] = []
-        self.addresses: list[int] = []
-
-    def reserve(self, slots: int, positions: int) -> None:
-        if slots <= self.slots and positions <= self.capacity:
-            return
-        if positions > self.capacity:
-            wanted = max(positions, min(2 * self.capacity, self._shape.context))
-            self.capacity = _round_up(wanted, GRANULE)
-        self.slots = max(slots, self.slots)
-        old = self._layers or [()] * self._shape.layers
-        self._layers = [self._grown(before) for before in old]
+    def __init__(self, shape: DecoderShape, pages: int) -> None:
+        self.pages = pages
+        head_dim, outer = shape.head_dim, (shape.kv_heads, pages)
+        wide = _round_up(head_dim, BLOCK)
+        self._layers = [
+            (
+                torch.zeros(*outer, PAGE // BLOCK, head_dim // 2, BLOCK, 2, dtype=torch.int16),
+                torch.zeros(*outer, PAGE // 2, wide, 2, dtype=torch.int16),
+                torch.zeros(*outer, PAGE, dtype=torch.int8),
+            )
+            for _ in range(shape.layers)
+        ]
         self._structs = [
-            KeysValuesStruct(*(part.data_ptr() for part in layer), self.capacity)
-            for layer in self._layers
+            KeysValuesStruct(*(part.data_ptr() for part in layer), pages) for layer in self._layers
         ]
         self.addresses = [struct.address for struct in self._structs]
-
-    def _grown(self, old: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        head_dim, outer = self._shape.head_dim, (self.slots, self._shape.kv_heads)
-        wide = _round_up(head_dim, BLOCK)
-        keys = (*outer, self.capacity // BLOCK, head_dim // 2, BLOCK, 2)
-        values = (*outer, self.capacity // 2, wide, 2)
-        new = (
-            torch.zeros(keys, dtype=torch.int16),
-            torch.zeros(values, dtype=torch.int16),
-            torch.zeros((*outer, self.capacity), dtype=torch.int8),
-        )
-        for before, after in zip(old, new, strict=False):
-            after[: before.shape[0], :, : before.shape[2]] = before
-        return new
 
 
 class NativeRun:
@@ -150,15 +130,19 @@ class NativeRun:
         firsts = np.cumsum([0, *counts])
         self.count = int(firsts[-1])
         self.tokens = torch.tensor([t for segment in segments for t in segment.tokens])
-        self._slots = np.repeat(np.array([s.slot for s in segments], np.int32), counts)
         starts = np.repeat(np.array([s.start for s in segments], np.int32), counts)
         offsets = np.arange(self.count, dtype=np.int32) - np.repeat(firsts[:-1], counts)
         self._positions = (starts + offsets).astype(np.int32)
-        self.length = int(self._positions.max()) + 1
+        tables = [segment.table() for segment in segments]
+        heads = np.cumsum([0, *map(len, tables)])
+        self._tables = np.array([page for table in tables for page in table], np.int32)
+        self._pages = self._tables[np.repeat(heads[:-1], counts) + self._positions // PAGE]
         self._segments = (SegmentStruct * len(segments))(
             *(
-                SegmentStruct(int(row), count, segment.slot, segment.start)
-                for row, count, segment in zip(firsts[:-1], counts, segments, strict=True)
+                SegmentStruct(row, count, segment.start, self._tables.ctypes.data + 4 * head)
+                for row, count, segment, head in zip(
+                    firsts.tolist(), counts, segments, heads.tolist(), strict=False
+                )
             )
         )
         self._memory = memory.attention(self.count)
@@ -166,7 +150,7 @@ class NativeRun:
             self._segments,
             len(segments),
             self.count,
-            self._slots.ctypes.data,
+            self._pages.ctypes.data,
             self._positions.ctypes.data,
             rope.data_ptr(),
             *(part.data_ptr() for part in self._memory),
@@ -269,13 +253,11 @@ class NativeBackend:
         struct = NormStruct(gain.data_ptr(), terms.data_ptr(), len(gain), norm.shift)
         return NativeNorm(gain, terms, len(gain), struct, struct.address)
 
-    def new_cache(self) -> NativeCache:
-        return NativeCache(self._shape)
+    def new_cache(self, pages: int) -> NativeCache:
+        return NativeCache(self._shape, pages)
 
     def begin(self, cache: NativeCache, segments: Sequence[Segment]) -> NativeRun:
-        run = NativeRun(segments, cache, self._rope, self._memory)
-        cache.reserve(max(segment.slot for segment in segments) + 1, run.length)
-        return run
+        return NativeRun(segments, cache, self._rope, self._memory)
 
     def embed(self, run: NativeRun) -> Tensor:
         rows = self._embedding.index_select(0, run.tokens).to(torch.int32)

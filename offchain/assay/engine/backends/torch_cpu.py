@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from assay.engine import kernels
-from assay.engine.backends.base import Segment, prepare_layers
+from assay.engine.backends.base import PAGE, Segment, prepare_layers
 from assay.engine.cache import KVCache
 from assay.engine.gemm import Gemm, best_gemm
 from assay.engine.kernels import MASK, LinearWeights, NormWeights, Rows
@@ -23,23 +23,45 @@ BLOCK_SCORES = 1 << 18
 
 
 @dataclass(frozen=True)
+class Singles:
+    """The segments of one row each: B of the pass's `rows`, whose sequences lie in `table` (B, P).
+
+    `positions` (B,) are the rows' own; `beyond` (B, 1, 1, length) marks what a row must not see of
+    the first `length` positions.
+    """
+
+    rows: Tensor
+    positions: Tensor
+    table: Tensor
+    length: int
+    beyond: Tensor
+
+
+@dataclass(frozen=True)
+class Longer:
+    """A segment of several rows from `row` on, in pages `table` (1, P)."""
+
+    row: int
+    table: Tensor
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class TorchRun:
     """Where the pass's T rows belong.
 
-    tokens, slots, positions (T,) int64; cos, sin (T, 1, hd / 2) of the rows' positions. If every
-    segment is one row, `beyond` (T, 1, 1, length) marks what a row must not see of the first
-    `length` positions; else it is None.
+    tokens, places (T,) int64, see `KVCache`; cos, sin (T, 1, hd / 2) of the rows' positions.
     """
 
     segments: Sequence[Segment]
     cache: KVCache
     tokens: Tensor
-    slots: Tensor
-    positions: Tensor
+    places: Tensor
     cos: Tensor
     sin: Tensor
-    length: int
-    beyond: Tensor | None
+    singles: Singles | None
+    longer: Sequence[Longer]
 
 
 class TorchBackend:
@@ -65,28 +87,33 @@ class TorchBackend:
     def prepare_norm(self, norm: Norm) -> NormWeights:
         return kernels.norm_weights(norm)
 
-    def new_cache(self) -> KVCache:
-        return KVCache(self._shape)
+    def new_cache(self, pages: int) -> KVCache:
+        return KVCache(self._shape, pages)
 
     def begin(self, cache: KVCache, segments: Sequence[Segment]) -> TorchRun:
-        slots = [segment.slot for segment in segments for _ in segment.tokens]
-        places = [segment.start + i for segment in segments for i in range(len(segment.tokens))]
-        positions = torch.tensor(places)
-        length = max(places) + 1
-        cache.reserve(max(slots) + 1, length)
-        beyond = None
-        if len(slots) == len(segments):
-            beyond = (torch.arange(length) > positions[:, None])[:, None, None]
+        tables = [segment.table() for segment in segments]
+        positions = [p for segment in segments for p in range(segment.start, segment.end)]
+        places = [
+            table[p // PAGE] * PAGE + p % PAGE
+            for table, segment in zip(tables, segments, strict=True)
+            for p in range(segment.start, segment.end)
+        ]
+        row, singles, longer = 0, [], []
+        for table, segment in zip(tables, segments, strict=True):
+            if len(segment.tokens) == 1:
+                singles.append((row, table, segment.start))
+            else:
+                longer.append(Longer(row, torch.tensor([table]), segment.start, segment.end))
+            row += len(segment.tokens)
         return TorchRun(
             segments=segments,
             cache=cache,
             tokens=torch.tensor([token for segment in segments for token in segment.tokens]),
-            slots=torch.tensor(slots),
-            positions=positions,
-            cos=self._cos.index_select(0, positions)[:, None],
-            sin=self._sin.index_select(0, positions)[:, None],
-            length=length,
-            beyond=beyond,
+            places=torch.tensor(places),
+            cos=self._cos[positions][:, None],
+            sin=self._sin[positions][:, None],
+            singles=_singles(singles) if singles else None,
+            longer=longer,
         )
 
     def embed(self, run: TorchRun) -> Tensor:
@@ -118,15 +145,24 @@ class TorchBackend:
         turned = kernels.quantise(kernels.rope(by_head, run.cos, run.sin))
         kept = kernels.keep_values(v, self.layers[index].scalars.v_shift)
         k = turned.map(lambda t: t[:, s.heads :])
-        run.cache.write(index, run.slots, run.positions, k, kept.view(n, s.kv_heads, s.head_dim))
+        run.cache.write(index, run.places, k, kept.view(n, s.kv_heads, s.head_dim))
         by_group = (n, s.kv_heads, s.heads // s.kv_heads, -1)
         return turned.map(lambda t: t[:, : s.heads].reshape(by_group))
 
     def attend(self, index: int, queries: Rows, run: TorchRun) -> Rows:
-        if run.beyond is None:
-            mixed = self._attend_segments(index, queries, run)
-        else:
-            mixed = self._attend_single(index, queries, run, run.beyond)
+        if run.singles is not None and not run.longer:
+            return kernels.quantise(self._attend_singles(index, queries, run.cache, run.singles))
+        shape = self._shape
+        width = shape.heads * shape.head_dim
+        mixed = torch.empty(len(run.tokens), width, dtype=torch.float64)
+        if run.singles is not None:
+            rows = run.singles.rows
+            q = queries.map(lambda t: t.index_select(0, rows))
+            mixed[rows] = self._attend_singles(index, q, run.cache, run.singles)
+        for longer in run.longer:
+            last = longer.row + longer.end - longer.start
+            q = queries.rows(longer.row, last)
+            self._attend_longer(index, q, run.cache, longer, mixed[longer.row : last])
         return kernels.quantise(mixed)
 
     def gate(self, index: int, gate_up: Tensor) -> Rows:
@@ -135,28 +171,27 @@ class TorchBackend:
         product = kernels.silu_gate(gate, up, scalars.gate_fraction, scalars.product_shift)
         return kernels.quantise(product)
 
-    def _attend_single(self, index: int, q: Rows, run: TorchRun, beyond: Tensor) -> Tensor:
-        """Decoding: one query row per sequence, all sequences at once; (T, H * hd)."""
-        k, v = run.cache.read(index, run.slots, run.length)
+    def _attend_singles(self, index: int, q: Rows, cache: KVCache, singles: Singles) -> Tensor:
+        """Decoding: one query row per sequence, all sequences at once; (B, H * hd)."""
+        k, v = cache.read(index, singles.table, singles.length)
         s = self._scores(index, q, k)
-        s.masked_fill_(beyond, MASK)
+        s.masked_fill_(singles.beyond, MASK)
         if window := self.layers[index].scalars.window:
-            s.masked_fill_(_passed(run.positions, run.length, window)[:, None, None], MASK)
+            passed = _passed(singles.positions, singles.length, window)
+            s.masked_fill_(passed[:, None, None], MASK)
         return kernels.attend(*kernels.softmax_numerators(s), v).flatten(1)
 
-    def _attend_segments(self, index: int, q: Rows, run: TorchRun) -> Tensor:
-        """Prefill: segment by segment, in blocks of rows; (T, H * hd)."""
-        mixed, row = [], 0
-        for segment in run.segments:
-            end = segment.start + len(segment.tokens)
-            k, v = run.cache.read(index, torch.tensor([segment.slot]), end)
-            step = max(BLOCK_SCORES // (self._shape.heads * end), 16)
-            for first in range(segment.start, end, step):
-                last = min(first + step, end)
-                block = q.rows(row, row + last - first)
-                mixed.append(self._attend_block(index, block, k, v, first, last))
-                row += last - first
-        return torch.cat(mixed)
+    def _attend_longer(
+        self, index: int, q: Rows, cache: KVCache, longer: Longer, out: Tensor
+    ) -> None:
+        """Prefill of one sequence, in blocks of rows: into `out` (n, H * hd)."""
+        k, v = cache.read(index, longer.table, longer.end)
+        step = max(BLOCK_SCORES // (self._shape.heads * longer.end), 16)
+        for first in range(longer.start, longer.end, step):
+            last = min(first + step, longer.end)
+            rows = slice(first - longer.start, last - longer.start)
+            block = q.rows(rows.start, rows.stop)
+            out[rows] = self._attend_block(index, block, k, v, first, last)
 
     def _attend_block(
         self, index: int, q: Rows, k: Rows, v: Tensor, first: int, last: int
@@ -178,6 +213,20 @@ class TorchBackend:
     def _scores(self, index: int, q: Rows, k: Rows) -> Tensor:
         scalars = self.layers[index].scalars
         return kernels.scores(q, k, scalars.score_mantissa, scalars.score_shift)
+
+
+def _singles(found: Sequence[tuple[int, Sequence[int], int]]) -> Singles:
+    """Of (row, page table, position)."""
+    rows, tables, positions = zip(*found, strict=True)
+    length, most = max(positions) + 1, max(map(len, tables))
+    own = torch.tensor(positions)[:, None]
+    return Singles(
+        rows=torch.tensor(rows),
+        positions=own[:, 0],
+        table=torch.tensor([[*table, *[0] * (most - len(table))] for table in tables]),
+        length=length,
+        beyond=(torch.arange(length) > own)[:, None, None],
+    )
 
 
 def _passed(positions: Tensor, length: int, window: int) -> Tensor:

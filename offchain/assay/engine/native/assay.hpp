@@ -40,27 +40,31 @@ struct Shape {
     int64_t heads, kv_heads, head_dim;
 };
 
-// One layer's keys and values, by slot and KV head. Keys lie in blocks of 16 positions, pairs of
-// elements together: (capacity / 16, hd / 2, 16, 2). Values lie in pairs of positions, channels
-// padded to a multiple of 16: (capacity / 2, hd', 2). So both products of attention run down
-// pairs, 16 outputs wide.
+constexpr int64_t kPage = 64;  // positions of a page
+
+// One layer's keys and values, by KV head, page and position in the page. Keys lie in blocks of 16
+// positions, pairs of elements together: (KV, pages, 4, hd / 2, 16, 2). Values lie in pairs of
+// positions, channels padded to a multiple of 16: (KV, pages, 32, hd', 2). So both products of
+// attention run down pairs, 16 outputs wide, and over neighbouring pages as if they were one.
 struct KeysValues {
     int16_t* keys;
     int16_t* values;
-    int8_t* exponents;  // (slots, KV, capacity)
-    int64_t capacity;   // a multiple of 64
+    int8_t* exponents;  // (KV, pages, 64)
+    int64_t pages;
 };
 
+// `pages` is the sequence's page table: position p lies in page pages[p / 64].
 struct Segment {
-    int64_t row, count, slot, start;
+    int64_t row, count, start;
+    const int32_t* pages;
 };
 
-// One pass: T rows, each with its slot and position, and room for what `store` leaves to `attend`.
+// One pass: T rows, each with its page and position, and room for what `store` leaves to `attend`.
 struct Run {
     const Segment* segments;
     int64_t segment_count;
     int64_t rows;
-    const int32_t* slots;
+    const int32_t* pages;
     const int32_t* positions;
     const int16_t* rope;  // (context, hd): cosines then sines, Q14
     int16_t* queries;     // (T, H, 2, hd): high digits, low digits
@@ -74,7 +78,8 @@ struct Attention {
 
 // Some query rows of one segment, for one KV head.
 struct Unit {
-    int64_t row, count, slot, position, kv_head;
+    int64_t row, count, position, kv_head;
+    const int32_t* pages;
 };
 
 // The kernels of one instruction set. Each works on a part that one thread does alone.

@@ -28,7 +28,7 @@ constexpr int64_t kLog2eQ30 = 1549082005;
 constexpr int64_t kMeanSquareMax = (int64_t{1} << 46) - 1;
 constexpr int kAttendFraction = 8;
 constexpr int kBlock = 16;         // positions of a key block, channels of a value block
-constexpr int64_t kSumPairs = 256; // pairs of numerators and values that an int32 sum can hold
+constexpr int64_t kSumPages = 8;   // pages of numerators and values that an int32 sum can hold
 
 inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -189,10 +189,22 @@ void rope(const int32_t* x, const int16_t* table, int64_t hd, int32_t* out) {
     }
 }
 
+// A page's first position in one head's keys and values.
+inline int64_t page_begin(const KeysValues& cache, int64_t kv_head, int64_t page) {
+    return (kv_head * cache.pages + page) * kPage;
+}
+
+// How many pages of a table, from `first` to before `end`, lie one behind the other.
+inline int64_t neighbours(const int32_t* pages, int64_t first, int64_t end) {
+    int64_t count = 1;
+    while (first + count < end && pages[first + count] == pages[first] + count) ++count;
+    return count;
+}
+
 void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& a,
            const KeysValues& cache, int64_t row) {
-    const int64_t hd = s.head_dim, slot = run.slots[row], position = run.positions[row];
-    const int64_t wide = round_up(hd, kBlock);
+    const int64_t hd = s.head_dim, wide = round_up(hd, kBlock), position = run.positions[row];
+    const int64_t in_page = position % kPage;
     const int16_t* table = run.rope + position * hd;
     const int32_t* x = qkv + row * (s.heads + 2 * s.kv_heads) * hd;
     int32_t turned[512];
@@ -211,21 +223,20 @@ void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& 
     for (int64_t head = 0; head < s.kv_heads; ++head, x += hd) {
         rope(x, table, hd, turned);
         const int e = exponent(turned, hd);
-        const int64_t at = slot * s.kv_heads + head;
-        int16_t* keys = cache.keys + at * cache.capacity * hd +
-                        (position / kBlock) * kBlock * hd + (position % kBlock) * 2;
+        const int64_t at = page_begin(cache, head, run.pages[row]) + in_page;
+        int16_t* keys = cache.keys + at / kBlock * kBlock * hd + at % kBlock * 2;
         quant(turned, hd, e, [&](int64_t i, int32_t q) {
             keys[(i / 2) * 2 * kBlock + i % 2] = static_cast<int16_t>(q);
         });
-        cache.exponents[at * cache.capacity + position] = static_cast<int8_t>(e);
+        cache.exponents[at] = static_cast<int8_t>(e);
     }
     const Shift shift(a.v_shift);
     for (int64_t head = 0; head < s.kv_heads; ++head, x += hd) {
-        const int64_t at = slot * s.kv_heads + head;
-        int16_t* values = cache.values + (at * cache.capacity + position / 2 * 2) * wide;
+        const int64_t at = page_begin(cache, head, run.pages[row]) + in_page;
+        int16_t* values = cache.values + at / 2 * 2 * wide;
         for (int64_t i = 0; i < hd; ++i) {
             const int64_t kept = clamp(shift.apply(int64_t{x[i]}), -kDigitMax, kDigitMax);
-            values[2 * i + position % 2] = static_cast<int16_t>(kept);
+            values[2 * i + at % 2] = static_cast<int16_t>(kept);
         }
     }
 }
@@ -305,43 +316,55 @@ int64_t attend_scratch(const Shape& s, int64_t rows, int64_t length) {
 }
 
 // Exact attention of some rows' queries of one KV head: every score first, then the maximum, then
-// numerators, then sums. Queries are the rows' heads in turn.
+// numerators, then sums. Queries are the rows' heads in turn. Keys and values are walked along the
+// page table, neighbouring pages at once.
 void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues& cache,
             const Unit& unit, void* memory) {
     const int64_t hd = s.head_dim, group = s.heads / s.kv_heads, queries = unit.count * group;
     const int64_t length = unit.position + unit.count;
     const Bench w(s, queries, length, memory);
-    const int64_t at = unit.slot * s.kv_heads + unit.kv_head;
-    const int16_t* keys = cache.keys + at * cache.capacity * hd;
-    const int16_t* values = cache.values + at * cache.capacity * w.wide;
-    const int8_t* key_exponents = cache.exponents + at * cache.capacity;
-    const int64_t blocks = (length + kBlock - 1) / kBlock;
+    const int64_t pages = (length + kPage - 1) / kPage;
+    const auto begin = [&](int64_t page) {
+        return page_begin(cache, unit.kv_head, unit.pages[page]);
+    };
     int least = 0, most = 0;  // 0 as well, for the lanes beyond the last position
     for (int64_t i = 0; i < length; ++i) {
-        least = key_exponents[i] < least ? key_exponents[i] : least;
-        most = key_exponents[i] > most ? key_exponents[i] : most;
+        const int e = cache.exponents[begin(i / kPage) + i % kPage];
+        least = e < least ? e : least;
+        most = e > most ? e : most;
     }
 
     for (int64_t row = 0; row < unit.count; ++row) {
         const int64_t head = (unit.row + row) * s.heads + unit.kv_head * group;
-        products::pairs(run.queries + head * 2 * hd, 2 * hd, hd, group, keys, 2 * kBlock,
-                        kBlock * hd, hd / 2, blocks, w.high + row * group * w.padded,
-                        w.low + row * group * w.padded, w.padded);
         const int64_t seen = unit.position + row + 1;
+        for (int64_t page = 0, next; page < pages; page = next) {
+            next = page + neighbours(unit.pages, page, pages);
+            const int64_t first = page * kPage, count = min(next * kPage, length) - first;
+            const int64_t out = row * group * w.padded + first;
+            products::pairs(run.queries + head * 2 * hd, 2 * hd, hd, group,
+                            cache.keys + begin(page) * hd, 2 * kBlock, kBlock * hd, hd / 2,
+                            (count + kBlock - 1) / kBlock, w.high + out, w.low + out, w.padded);
+        }
         for (int64_t q = row * group; q < (row + 1) * group; ++q) {
-            finish_scores(w.high + q * w.padded, w.low + q * w.padded, key_exponents, least, most,
-                          run.query_exponents[head + q - row * group], a, seen, w.scores);
+            for (int64_t page = 0, next; page < pages; page = next) {
+                next = page + neighbours(unit.pages, page, pages);
+                const int64_t first = page * kPage, at = q * w.padded + first;
+                finish_scores(w.high + at, w.low + at, cache.exponents + begin(page), least, most,
+                              run.query_exponents[head + q - row * group], a,
+                              min(next * kPage, seen) - first, w.scores + first);
+            }
             int16_t* digits = w.digits + q * 2 * w.padded;
             w.totals[q] = numerators(w.scores, seen, w.padded, digits, digits + w.padded);
         }
     }
 
     std::memset(w.sums, 0, static_cast<size_t>(queries * w.wide * 8));
-    for (int64_t pair = 0; pair < (length + 1) / 2; pair += kSumPairs) {
-        const int64_t count = min(kSumPairs, (length + 1) / 2 - pair);
-        products::pairs(w.digits + 2 * pair, 2 * w.padded, w.padded, queries,
-                        values + pair * 2 * w.wide, 2 * w.wide, 2 * kBlock, count,
-                        w.wide / kBlock, w.high, w.low, w.wide);
+    for (int64_t page = 0, next; page < pages; page = next) {
+        next = page + neighbours(unit.pages, page, min(pages, page + kSumPages));
+        const int64_t first = page * kPage, count = min(next * kPage, length) - first;
+        products::pairs(w.digits + first, 2 * w.padded, w.padded, queries,
+                        cache.values + begin(page) * w.wide, 2 * w.wide, 2 * kBlock,
+                        (count + 1) / 2, w.wide / kBlock, w.high, w.low, w.wide);
         for (int64_t i = 0; i < queries * w.wide; ++i)
             w.sums[i] += int64_t{256} * w.high[i] + w.low[i];
     }

@@ -58,7 +58,7 @@ std::vector<Unit> units(const Run& run, const Shape& shape) {
         for (int64_t b = ceil_div(s.count, block) - 1; b >= 0; --b) {
             const int64_t begin = b * block, count = std::min(block, s.count - begin);
             for (int64_t head = 0; head < shape.kv_heads; ++head)
-                found.push_back({s.row + begin, count, s.slot, s.start + begin, head});
+                found.push_back({s.row + begin, count, s.start + begin, head, s.pages});
         }
     }
     return found;

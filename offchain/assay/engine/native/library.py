@@ -63,12 +63,12 @@ class KeysValuesStruct(_Struct):
         ("keys", c_void_p),
         ("values", c_void_p),
         ("exponents", c_void_p),
-        ("capacity", c_int64),
+        ("pages", c_int64),
     )
 
 
 class SegmentStruct(_Struct):
-    _fields_ = (("row", c_int64), ("count", c_int64), ("slot", c_int64), ("start", c_int64))
+    _fields_ = (("row", c_int64), ("count", c_int64), ("start", c_int64), ("pages", c_void_p))
 
 
 class RunStruct(_Struct):
@@ -76,7 +76,7 @@ class RunStruct(_Struct):
         ("segments", POINTER(SegmentStruct)),
         ("segment_count", c_int64),
         ("rows", c_int64),
-        ("slots", c_void_p),
+        ("pages", c_void_p),
         ("positions", c_void_p),
         ("rope", c_void_p),
         ("queries", c_void_p),
