@@ -25,10 +25,10 @@ from assay.engine.engine import Engine
 from assay.engine.native import build, library
 from assay.exact import ops
 from assay.exact.fixed import INT32_MAX, INT32_MIN, Ints
-from assay.exact.model import ExactModel, Layer, Linear, Norm
+from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from tests.offchain.engine.test_kernels import int32, quantised, seeds
 from tests.support import vectors
-from tests.support.models import SMALL, random_model
+from tests.support.models import FULL, SMALL, random_model
 
 ISAS = library.isas() if library.available() else []
 pytestmark = pytest.mark.skipif(not ISAS, reason="no native kernels: there is no C++ compiler")
@@ -294,9 +294,14 @@ def engines(model: ExactModel) -> Iterator[tuple[str, Engine]]:
             yield f"{isa}, {threads} threads", Engine(model, backend=made)
 
 
+# All that families add; and windows shorter than a page, as long as one, and longer than two.
+FEATURES = replace(FULL, layers=4, windows=(5, 64, 200, 0))
+
+
+@pytest.mark.parametrize("shape", [SMALL, FEATURES], ids=["plain", "every feature"])
 @pytest.mark.parametrize("length", [1, 2, 65, 515])
-def test_whole_passes_equal_torch(length: int) -> None:
-    model = random_model()
+def test_whole_passes_equal_torch(length: int, shape: DecoderShape) -> None:
+    model = random_model(shape)
     tokens = np.random.default_rng(length).integers(0, model.shape.vocab, length).tolist()
     expected = Engine(model, backend=TorchBackend).logits(tokens)
     for name, engine in engines(model):
@@ -310,9 +315,10 @@ def test_the_shipped_model_equals_torch(shipped_model: ExactModel) -> None:
         assert np.array_equal(engine.logits(tokens), expected), name
 
 
-def test_decoding_equals_torch() -> None:
+@pytest.mark.parametrize("shape", [SMALL, FEATURES], ids=["plain", "every feature"])
+def test_decoding_equals_torch(shape: DecoderShape) -> None:
     """Batches of requests that come and go, over a cache that grows."""
-    model = random_model()
+    model = random_model(shape)
     prompts = [list(range(1, 2 + 7 * i)) for i in range(9)]
     expected = None
     for backend_of in (TorchBackend, *(partial(NativeBackend, isa=isa, threads=2) for isa in ISAS)):

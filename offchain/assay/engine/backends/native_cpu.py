@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from assay.engine.backends.base import PAGE, Segment, prepare_layers
+from assay.engine.backends.base import PAGE, LayerWeights, Segment, prepare_layers
 from assay.engine.native.library import (
     AttentionStruct,
     Kernels,
@@ -27,7 +27,7 @@ from assay.engine.native.library import (
     ShapeStruct,
     WeightsStruct,
 )
-from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
+from assay.exact.model import DecoderShape, ExactModel, Linear, Norm
 from assay.exact.ops import mean_square_eps
 
 GRANULE = 64
@@ -48,6 +48,7 @@ class NativeWeights:
     packed: Tensor
     mantissa: Tensor
     shift: Tensor
+    bias: Tensor | None
     outputs: int
     width: int
     struct: WeightsStruct
@@ -222,13 +223,12 @@ class NativeBackend:
         self.layers = prepare_layers(model, self)
         self.final_norm = self.prepare_norm(model.final_norm)
         self.head = self.prepare_linear(model.head)
-        self._attention = [_attention(layer) for layer in model.layers]
+        self._attention = [_attention(layer) for layer in self.layers]
 
     @staticmethod
     def supports(shape: DecoderShape) -> bool:
         """Whether the kernels do all that a model of this shape needs, within their bounds."""
-        plain = not (shape.biases or shape.head_norm or shape.windows)
-        return plain and shape.head_dim <= MAX_HEAD_DIM and shape.head_dim % 2 == 0
+        return shape.head_dim <= MAX_HEAD_DIM and shape.head_dim % 2 == 0
 
     def prepare_linear(self, *parts: Linear) -> NativeWeights:
         weight = np.ascontiguousarray(np.concatenate([part.weight for part in parts]))
@@ -242,10 +242,14 @@ class NativeBackend:
         mantissa, shift = torch.zeros(2, channels, dtype=torch.int32)
         mantissa[:outputs] = torch.from_numpy(np.concatenate([part.mantissa for part in parts]))
         shift[:outputs] = torch.from_numpy(np.concatenate([part.shift for part in parts]))
-        struct = WeightsStruct(
-            packed.data_ptr(), mantissa.data_ptr(), shift.data_ptr(), outputs, width
-        )
-        return NativeWeights(packed, mantissa, shift, outputs, width, struct, struct.address)
+        bias = None
+        if any(part.bias is not None for part in parts):
+            bias = torch.zeros(channels, dtype=torch.int32)
+            rows = [np.zeros(len(p.weight), np.int32) if p.bias is None else p.bias for p in parts]
+            bias[:outputs] = torch.from_numpy(np.concatenate(rows))
+        pointers = (part.data_ptr() for part in (packed, mantissa, shift))
+        struct = WeightsStruct(*pointers, None if bias is None else bias.data_ptr(), outputs, width)
+        return NativeWeights(packed, mantissa, shift, bias, outputs, width, struct, struct.address)
 
     def prepare_norm(self, norm: Norm) -> NativeNorm:
         gain = torch.tensor(norm.gain, dtype=torch.int32)
@@ -333,5 +337,12 @@ class NativeBackend:
         return rows
 
 
-def _attention(layer: Layer) -> AttentionStruct:
-    return AttentionStruct(layer.v_shift, layer.score_mantissa, layer.score_shift)
+def _attention(layer: LayerWeights) -> AttentionStruct:
+    scalars, norms = layer.scalars, layer.head_norms or (None, None)
+    return AttentionStruct(
+        scalars.v_shift,
+        scalars.score_mantissa,
+        scalars.score_shift,
+        scalars.window,
+        *(None if norm is None else norm.address for norm in norms),
+    )

@@ -15,6 +15,7 @@ struct Weights {
     const uint8_t* packed;
     const int32_t* mantissa;  // (groups * lanes)
     const int32_t* shift;     // (groups * lanes)
+    const int32_t* bias;      // (groups * lanes), or null
     int64_t outputs;
     int64_t width;
 };
@@ -72,8 +73,12 @@ struct Run {
     int32_t* mixed;            // (T, H * hd)
 };
 
+// One layer's. A position sees itself and `window` - 1 before it, all before it if that is 0; the
+// norms are of each query's and key's head, null where there are none.
 struct Attention {
-    int64_t v_shift, score_mantissa, score_shift;
+    int64_t v_shift, score_mantissa, score_shift, window;
+    const Norm* query_norm;
+    const Norm* key_norm;
 };
 
 // Some query rows of one segment, for one KV head.

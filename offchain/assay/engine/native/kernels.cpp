@@ -103,16 +103,20 @@ int64_t inverse_rms(const int32_t* x, const Norm& norm, int e) {
     return min((int64_t{1} << 47) / root, kInt32Max);
 }
 
-void norm(const int32_t* x, const Norm& weights, const Rows& rows, int64_t row, int32_t* y) {
-    const int32_t* from = x + row * weights.width;
-    const int e = exponent(from, weights.width);
-    const int64_t inverse = inverse_rms(from, weights, e);
+// EXPONENT, RMS and NORM of one row.
+void normalise(const int32_t* x, const Norm& weights, int32_t* y) {
+    const int e = exponent(x, weights.width);
+    const int64_t inverse = inverse_rms(x, weights, e);
     const Shift first(11 + e), second(weights.shift);
     for (int64_t i = 0; i < weights.width; i += kWide) {
         const int64_t n = weights.width - i;
-        const I64 t = first.apply(load(from + i, n) * inverse);
+        const I64 t = first.apply(load(x + i, n) * inverse);
         put(y + i, second.apply(t * load(weights.gain + i, n)), n);
     }
+}
+
+void norm(const int32_t* x, const Norm& weights, const Rows& rows, int64_t row, int32_t* y) {
+    normalise(x + row * weights.width, weights, y);
     write_row(y, rows, row, exponent(y, weights.width));
 }
 
@@ -130,13 +134,14 @@ void pack(const int8_t* weight, int64_t outputs, int64_t width, int64_t group, u
     }
 }
 
-// LINEAR's rescaling of one row's sums for one group of channels, then ADD.
+// LINEAR's rescaling of one row's sums for one group of channels, then BIAS and ADD, if they are.
 void finish(const int64_t* sums, int e, const int32_t* mantissa, const int32_t* shift,
-            int64_t count, int32_t* out, const int32_t* onto) {
+            const int32_t* bias, int64_t count, int32_t* out, const int32_t* onto) {
     for (int64_t i = 0; i < count; i += kWide) {
         const int64_t n = count - i;
         const I64 by = load(shift + i, kWide) - e;
         I64 y = rescale(load(sums + i) * load(mantissa + i, kWide), by);
+        if (bias) y = saturate(y + load(bias + i, kWide));
         if (onto) y = saturate(y + load(onto + i, n));
         put(out + i, y, n);
     }
@@ -157,7 +162,8 @@ void multiply(const Rows& rows, int64_t first, int64_t last, const Weights& weig
         for (int64_t r = 0; r < count; ++r) {
             const int64_t at = (row + r) * weights.outputs + channel;
             finish(sums[r], rows.exponents[row + r], weights.mantissa + channel,
-                   weights.shift + channel, n, out + at, onto ? onto + at : nullptr);
+                   weights.shift + channel, weights.bias ? weights.bias + channel : nullptr, n,
+                   out + at, onto ? onto + at : nullptr);
         }
     }
 }
@@ -179,9 +185,14 @@ void gate(const int32_t* gate, const int32_t* up, int64_t count, int64_t fractio
     }
 }
 
-// ROPE of one head: (hd) int32 -> (hd) int32.
-void rope(const int32_t* x, const int16_t* table, int64_t hd, int32_t* out) {
+// NORM, if there is one, and ROPE of one head: (hd) int32 -> (hd) int32.
+void turn(const int32_t* x, const Norm* norm, const int16_t* table, int64_t hd, int32_t* out) {
     const int64_t half = hd / 2;
+    int32_t normed[512];
+    if (norm) {
+        normalise(x, *norm, normed);
+        x = normed;
+    }
     for (int64_t i = 0; i < half; ++i) {
         const int64_t low = x[i], high = x[half + i], cos = table[i], sin = table[half + i];
         out[i] = static_cast<int32_t>(saturate((low * cos - high * sin + (1 << 13)) >> 14));
@@ -209,7 +220,7 @@ void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& 
     const int32_t* x = qkv + row * (s.heads + 2 * s.kv_heads) * hd;
     int32_t turned[512];
     for (int64_t head = 0; head < s.heads; ++head, x += hd) {
-        rope(x, table, hd, turned);
+        turn(x, a.query_norm, table, hd, turned);
         const int e = exponent(turned, hd);
         int16_t* high = run.queries + (row * s.heads + head) * 2 * hd;
         int16_t* low = high + hd;
@@ -221,7 +232,7 @@ void store(const int32_t* qkv, const Run& run, const Shape& s, const Attention& 
         run.query_exponents[row * s.heads + head] = e;
     }
     for (int64_t head = 0; head < s.kv_heads; ++head, x += hd) {
-        rope(x, table, hd, turned);
+        turn(x, a.key_norm, table, hd, turned);
         const int e = exponent(turned, hd);
         const int64_t at = page_begin(cache, head, run.pages[row]) + in_page;
         int16_t* keys = cache.keys + at / kBlock * kBlock * hd + at % kBlock * 2;
@@ -256,14 +267,17 @@ void finish_scores(const int32_t* high, const int32_t* low, const int8_t* key_ex
     }
 }
 
-// ROWMAX, EXP2 and SUM of `seen` scores; numerators as digits, zero from `seen` to `padded`.
-int64_t numerators(const int32_t* s, int64_t seen, int64_t padded, int16_t* high, int16_t* low) {
-    int32_t highest = s[0];
-    for (int64_t i = 1; i < seen; ++i) highest = s[i] > highest ? s[i] : highest;
+// ROWMAX, EXP2 and SUM of the scores from `first` to before `seen`; numerators as digits, zero
+// around them from `begin` to `padded`.
+int64_t numerators(const int32_t* s, int64_t begin, int64_t first, int64_t seen, int64_t padded,
+                   int16_t* high, int16_t* low) {
+    int32_t highest = s[first];
+    for (int64_t i = first + 1; i < seen; ++i) highest = s[i] > highest ? s[i] : highest;
     const int64_t peak = highest;
+    for (int64_t i = begin; i < first; ++i) high[i] = low[i] = 0;
     for (int64_t i = seen; i < padded; ++i) high[i] = low[i] = 0;
     I64 total = {};
-    for (int64_t i = 0; i < seen; i += kWide) {
+    for (int64_t i = first; i < seen; i += kWide) {
         const int64_t n = seen - i;
         const I64 distance = peak - load(s + i, n);
         const I64 whole = distance >> 16;
@@ -324,11 +338,13 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
     const int64_t length = unit.position + unit.count;
     const Bench w(s, queries, length, memory);
     const int64_t pages = (length + kPage - 1) / kPage;
+    // Before this page the first row, and so any row, sees nothing.
+    const int64_t first_page = a.window ? max(unit.position + 1 - a.window, 0) / kPage : 0;
     const auto begin = [&](int64_t page) {
         return page_begin(cache, unit.kv_head, unit.pages[page]);
     };
     int least = 0, most = 0;  // 0 as well, for the lanes beyond the last position
-    for (int64_t i = 0; i < length; ++i) {
+    for (int64_t i = first_page * kPage; i < length; ++i) {
         const int e = cache.exponents[begin(i / kPage) + i % kPage];
         least = e < least ? e : least;
         most = e > most ? e : most;
@@ -337,7 +353,7 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
     for (int64_t row = 0; row < unit.count; ++row) {
         const int64_t head = (unit.row + row) * s.heads + unit.kv_head * group;
         const int64_t seen = unit.position + row + 1;
-        for (int64_t page = 0, next; page < pages; page = next) {
+        for (int64_t page = first_page, next; page < pages; page = next) {
             next = page + neighbours(unit.pages, page, pages);
             const int64_t first = page * kPage, count = min(next * kPage, length) - first;
             const int64_t out = row * group * w.padded + first;
@@ -346,7 +362,7 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
                             (count + kBlock - 1) / kBlock, w.high + out, w.low + out, w.padded);
         }
         for (int64_t q = row * group; q < (row + 1) * group; ++q) {
-            for (int64_t page = 0, next; page < pages; page = next) {
+            for (int64_t page = first_page, next; page < pages; page = next) {
                 next = page + neighbours(unit.pages, page, pages);
                 const int64_t first = page * kPage, at = q * w.padded + first;
                 finish_scores(w.high + at, w.low + at, cache.exponents + begin(page), least, most,
@@ -354,12 +370,14 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
                               min(next * kPage, seen) - first, w.scores + first);
             }
             int16_t* digits = w.digits + q * 2 * w.padded;
-            w.totals[q] = numerators(w.scores, seen, w.padded, digits, digits + w.padded);
+            const int64_t visible = a.window ? max(seen - a.window, 0) : 0;
+            w.totals[q] = numerators(w.scores, first_page * kPage, visible, seen, w.padded, digits,
+                                     digits + w.padded);
         }
     }
 
     std::memset(w.sums, 0, static_cast<size_t>(queries * w.wide * 8));
-    for (int64_t page = 0, next; page < pages; page = next) {
+    for (int64_t page = first_page, next; page < pages; page = next) {
         next = page + neighbours(unit.pages, page, min(pages, page + kSumPages));
         const int64_t first = page * kPage, count = min(next * kPage, length) - first;
         products::pairs(w.digits + first, 2 * w.padded, w.padded, queries,

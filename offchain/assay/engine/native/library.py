@@ -30,6 +30,7 @@ class WeightsStruct(_Struct):
         ("packed", c_void_p),
         ("mantissa", c_void_p),
         ("shift", c_void_p),
+        ("bias", c_void_p),
         ("outputs", c_int64),
         ("width", c_int64),
     )
@@ -86,7 +87,14 @@ class RunStruct(_Struct):
 
 
 class AttentionStruct(_Struct):
-    _fields_ = (("v_shift", c_int64), ("score_mantissa", c_int64), ("score_shift", c_int64))
+    _fields_ = (
+        ("v_shift", c_int64),
+        ("score_mantissa", c_int64),
+        ("score_shift", c_int64),
+        ("window", c_int64),
+        ("query_norm", c_void_p),
+        ("key_norm", c_void_p),
+    )
 
 
 _P, _N = c_void_p, c_int64
