@@ -1,24 +1,48 @@
-"""How long stateful suites of the economy run: `ASSAY_STATEFUL` is empty, `nightly` or `smoke`."""
+"""How long the economy's machine runs: `ASSAY_STATEFUL` names one of `PROFILES`, empty for CI's."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from hypothesis import Phase, settings
 
-# Examples and steps of each. `smoke` is for runs by the hundred, such as seeded faults: a failure
-# is enough for them, its shortest form takes too long.
-LENGTHS = {"": (500, 50), "nightly": (5_000, 100), "smoke": (25, 50)}
+
+@dataclass(frozen=True)
+class Profile:
+    """Examples and steps of each.
+
+    fixed    the same draw from the same second on every machine, every time
+    shrinks  a failure's shortest form is looked for, for minutes
+    enough   long enough that everything should have happened
+    """
+
+    examples: int
+    steps: int
+    fixed: bool = False
+    shrinks: bool = False
+    enough: bool = True
+
+    def settings(self) -> settings:
+        phases = [phase for phase in Phase if self.shrinks or phase is not Phase.shrink]
+        return settings(
+            max_examples=self.examples,
+            stateful_step_count=self.steps,
+            derandomize=self.fixed,
+            phases=phases,
+        )
 
 
-def length(share: int = 1) -> settings:
-    """The profile's length, or a part of its examples (500 // share in CI)."""
-    profile = os.environ.get("ASSAY_STATEFUL", "")
-    examples, steps = LENGTHS[profile]
-    phases = [phase for phase in Phase if profile != "smoke" or phase is not Phase.shrink]
-    return settings(max_examples=examples // share, stateful_step_count=steps, phases=phases)
+PROFILES = {
+    "": Profile(500, 50, fixed=True),
+    "anew": Profile(500, 50),
+    "shrink": Profile(500, 50, fixed=True, shrinks=True),
+    "nightly": Profile(5_000, 100, shrinks=True),
+    # For runs by the hundred, such as seeded faults.
+    "smoke": Profile(25, 50, fixed=True, enough=False),
+}
 
 
-def made_enough() -> bool:
-    """Whether a run is long enough to have seen everything."""
-    return os.environ.get("ASSAY_STATEFUL", "") != "smoke"
+def chosen() -> Profile:
+    """The profile of this run."""
+    return PROFILES[os.environ.get("ASSAY_STATEFUL", "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from random import Random
 from typing import Any
@@ -59,6 +60,12 @@ def test_same_as_titanoboa() -> None:
 CONTRACT = """
 # pragma version 0.4.3
 value: public(uint256)
+seen: transient(uint256)
+
+@external
+def see() -> uint256:
+    self.seen += 1
+    return self.seen
 
 @external
 def spin(count: uint256):
@@ -103,6 +110,16 @@ def test_odd_calls(name: str, arguments: tuple[int, ...]) -> None:
                 found = boa.env.execute_code(to_address=contract.address, data=call, gas=10**6)
                 results.append((found.is_error, found.output, found.get_gas_used()))
         assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("run", [nullcontext, quick_evm])
+def test_transient_storage_ends_with_a_call(run: Callable[[], Any]) -> None:
+    with boa.env.anchor(), run():
+        contract = boa.loads(CONTRACT)
+        assert contract.see() == 1
+        with boa.env.anchor():
+            assert contract.see() == 1
+        assert contract.see() == 1
 
 
 def test_views() -> None:
