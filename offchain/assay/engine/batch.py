@@ -1,18 +1,20 @@
-"""Several requests decoded together: one row each per step, joined and left at any step."""
+"""Several requests computed together, pass by pass; joined and left at any time."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
+from itertools import count, islice, zip_longest
 
-from assay.core.errors import InputError
+from torch import Tensor
+
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request
-from assay.engine.backends.base import pages_for
 from assay.engine.forward import Decoder, Segment
+from assay.engine.memory import HEAD_ELEMENTS
+from assay.engine.planner import Limits, Part, Planner, Request
 from assay.engine.sampler import Draw, Sampler
+from assay.engine.speculate import Draft
 from assay.exact.model import DecoderShape
 
 
@@ -26,86 +28,134 @@ class Emitted:
 
 
 @dataclass
-class _Running:
-    """A request in a slot: `pending` tokens are not in the cache yet, `cached` ones are."""
+class Counters:
+    """What a batch has done so far; reused are pages, evicted requests, the others tokens."""
 
-    slot: int
-    params: SamplingParams
-    pending: Sequence[int]
-    cached: int = 0
-    output: list[int] = field(default_factory=list)
+    passes: int = 0
+    rows: int = 0
+    reused: int = 0
+    evicted: int = 0
+    guessed: int = 0
+    accepted: int = 0
 
 
 class Batch:
-    """Up to `slots` requests at once over one KV cache. Not for use from several threads.
+    """Requests over one paged cache, within `Limits`. Not for use from several threads.
 
-    `add` takes a request, `step` yields one token of each, `cancel` drops one. A request's tokens
-    depend on itself alone.
+    `add` takes a request, `step` makes tokens, `cancel` drops one. A request's tokens depend on
+    itself alone: neither on its neighbours nor on chunks, evictions, reused pages or the draft.
     """
 
-    def __init__(self, shape: DecoderShape, decoder: Decoder, sampler: Sampler, slots: int) -> None:
+    def __init__(
+        self,
+        shape: DecoderShape,
+        decoder: Decoder,
+        sampler: Sampler,
+        limits: Limits,
+        draft: Draft | None = None,
+    ) -> None:
         self._shape = shape
         self._decoder = decoder
         self._sampler = sampler
-        self._pages = pages_for(shape.context)
-        self._cache = decoder.new_cache(slots * self._pages)
-        self._free = list(range(slots))
-        self._running: dict[int, _Running] = {}
+        self._planner = Planner(limits)
+        self._cache = decoder.new_cache(limits.pages)
+        self._draft = draft
         self._ids = count()
+        self._counters = Counters()
 
     def __len__(self) -> int:
-        """Requests under way."""
-        return len(self._running)
+        """Requests running or waiting."""
+        return len(self._planner)
 
     @property
     def full(self) -> bool:
-        """Whether every slot is taken."""
-        return not self._free
+        """Whether another request would be refused."""
+        return self._planner.full
+
+    @property
+    def counters(self) -> Counters:
+        self._counters.reused = self._planner.pool.reused
+        self._counters.evicted = self._planner.evicted
+        return self._counters
+
+    @property
+    def free_pages(self) -> int:
+        """Pages that no request holds."""
+        return self._planner.pool.available
 
     def add(self, prompt: Sequence[int], params: SamplingParams) -> int:
-        """Admit a request and return its id; its prompt is computed at the next step.
+        """Admit a request and return its id; its prompt is computed from the next step on.
 
         Raises:
-            InputError: the request is invalid (nothing changed), or every slot is taken.
+            InputError: the request is invalid, or there is no room (status 503); nothing changed.
         """
         check_request(self._shape, prompt, params)
-        if self.full:
-            raise InputError(
-                f"all {len(self._running)} slots are taken; try again", code="busy", status=503
-            )
-        request = next(self._ids)
-        self._running[request] = _Running(heapq.heappop(self._free), params, tuple(prompt))
-        return request
+        request = Request(next(self._ids), params, len(prompt), list(prompt))
+        self._planner.add(request)
+        return request.id
 
     def cancel(self, request: int) -> None:
         """Drop a request; nothing happens if it has ended."""
-        running = self._running.pop(request, None)
-        if running is not None:
-            heapq.heappush(self._free, running.slot)
+        self._planner.drop(request)
 
     def step(self) -> list[Emitted]:
-        """One forward pass: the next token of every request, in order of admission."""
-        running = list(self._running.items())
-        if not running:
+        """One forward pass: a token, or several that a draft has guessed, of every request whose
+        tokens are all computed."""
+        parts = self._planner.plan()
+        if not parts:
             return []
-        segments = [Segment(self._pages_of(r.slot), r.cached, r.pending) for _, r in running]
-        last = [-1]
-        for segment in segments:
-            last.append(last[-1] + len(segment.tokens))
-        hidden = self._decoder.hidden(self._cache, segments)[last[1:]]
-        draws = [Draw(r.params, len(r.output)) for _, r in running]
-        tokens = self._sampler.choose(self._decoder.logits(hidden), draws)
-        return [self._advance(*item, token) for item, token in zip(running, tokens, strict=True)]
+        guesses = self._draft.guess(parts) if self._draft else {}
+        segments = [_segment(part, guesses.get(part.request.id, [])) for part in parts]
+        hidden = self._decoder.hidden(self._cache, segments)
+        self._counters.passes += 1
+        self._counters.rows += len(hidden)
+        answers = iter(self._answers(hidden, parts))
+        emitted: list[Emitted] = []
+        for part in parts:
+            own = list(islice(answers, part.answers))
+            emitted += self._advance(part, guesses.get(part.request.id, []), own)
+        return emitted
 
-    def _pages_of(self, slot: int) -> range:
-        return range(slot * self._pages, (slot + 1) * self._pages)
+    def _answers(self, hidden: Tensor, parts: Sequence[Part]) -> list[int]:
+        """The tokens that follow from the last row of every complete part and from its guesses."""
+        rows: list[int] = []
+        draws: list[Draw] = []
+        end = 0
+        for part in parts:
+            end += part.rows
+            rows += range(end - part.answers, end)
+            draws += [
+                Draw(part.request.params, part.request.output + i) for i in range(part.answers)
+            ]
+        wanted, tokens = hidden[rows], []
+        step = max(HEAD_ELEMENTS // self._shape.vocab, 1)
+        for first in range(0, len(rows), step):
+            logits = self._decoder.logits(wanted[first : first + step])
+            tokens += self._sampler.choose(logits, draws[first : first + step])
+        return tokens
 
-    def _advance(self, request: int, running: _Running, token: int) -> Emitted:
-        running.cached += len(running.pending)
-        running.pending = (token,)
-        running.output.append(token)
-        full = len(running.output) == running.params.max_tokens
-        finished = full or token in self._shape.eos_tokens
-        if finished:
-            self.cancel(request)
-        return Emitted(request, token, finished)
+    def _advance(self, part: Part, guesses: Sequence[int], answers: Sequence[int]) -> list[Emitted]:
+        """Take answers as long as the row that each follows from held the right guess."""
+        request, computed = part.request, part.request.cached + part.rows - part.guesses
+        emitted: list[Emitted] = []
+        for answer, guess in zip_longest(answers, guesses):
+            request.tokens.append(answer)
+            finished = not request.remaining or answer in self._shape.eos_tokens
+            emitted.append(Emitted(request.id, answer, finished))
+            if finished or answer != guess:
+                break
+        accepted = max(len(emitted) - 1, 0)
+        request.cached = computed + accepted
+        request.drafted = min(request.drafted, request.cached)
+        self._counters.guessed += len(guesses)
+        self._counters.accepted += accepted
+        self._planner.computed(request)
+        if emitted and emitted[-1].finished:
+            self._planner.drop(request.id)
+        return emitted
+
+
+def _segment(part: Part, guesses: Sequence[int]) -> Segment:
+    request = part.request
+    end = request.cached + part.rows - part.guesses
+    return Segment(request.pages, request.cached, [*request.tokens[request.cached : end], *guesses])

@@ -11,18 +11,26 @@ from torch import Tensor
 
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request, check_sampling, check_tokens
-from assay.engine.backends import BackendFactory, BackendName, make_backend
-from assay.engine.backends.base import pages_for
-from assay.engine.batch import Batch
+from assay.engine.backends import BackendFactory, BackendName, backend_for, make_backend
+from assay.engine.backends.base import Backend, pages_for
+from assay.engine.batch import Batch, Counters
 from assay.engine.forward import Decoder, Segment
+from assay.engine.memory import (
+    HEAD_ELEMENTS,
+    Prediction,
+    available_memory,
+    check_memory,
+    default_positions,
+    predict,
+)
+from assay.engine.planner import Limits
 from assay.engine.sampler import Draw, Sampler
-from assay.engine.scheduler import Scheduler
+from assay.engine.scheduler import Scheduler, Stream
+from assay.engine.speculate import Draft, check_draft
 from assay.exact.model import ExactModel
 
 PREFILL_ROWS = 512
 """Rows per pass of a long prefill: bounds its memory, changes no bit."""
-HEAD_ELEMENTS = 1 << 22
-"""Logits computed at once."""
 
 
 class Engine:
@@ -33,11 +41,24 @@ class Engine:
         threads: compute threads, torch's in this process too; None leaves them as they are.
         backend: "native", "torch", or "auto" for the faster one that this machine and this model
             can have; or a function that makes a `backends.base.Backend` of a model.
-        slots: requests that `generate` decodes together; more of them wait.
+        slots: requests that `generate` computes together; more of them wait.
         pin: whether the native backend's threads each stay on one processor.
+        waiting: requests that wait beyond those; still more are refused with status 503.
+        positions: of the cache that requests share, rounded up to pages; by default a full context
+            for each slot, as far as half of the free memory goes.
+        rows: of one pass at most, unless `slots` need more: longer prompts come in parts.
+        reuse: whether a prompt's first pages are taken from an earlier request that had the same
+            tokens there. Changes no bit, but a fast first token tells that somebody asked so.
+        draft: a model of the same vocabulary that guesses tokens ahead; changes no token.
+        guesses: tokens that it guesses at a time.
+
+    Raises:
+        EnvironmentMissing: it will not fit into memory (says by how much), or the backend cannot
+            be had.
+        ConfigError: the draft is of another vocabulary, or a name is unknown.
 
     `generate` may be called from several threads at once: their requests share a batch of
-    `slots`. A `Batch` from `batch` belongs to one thread.
+    `slots`. A `Batch` from `batch` belongs to one thread and has a cache to itself.
     """
 
     def __init__(
@@ -47,29 +68,86 @@ class Engine:
         backend: BackendName | BackendFactory = "auto",
         slots: int = 32,
         pin: bool = False,
+        waiting: int = 256,
+        positions: int | None = None,
+        rows: int = PREFILL_ROWS,
+        reuse: bool = True,
+        draft: ExactModel | None = None,
+        guesses: int = 4,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model = model
         self.shape = model.shape
-        if callable(backend):
-            self.backend = backend(model)
-        else:
-            self.backend = make_backend(model, backend, threads, pin)
-        self._decoder = Decoder(self.backend)
-        gumbel = torch.tensor(model.gumbel, dtype=torch.int64)
-        self._sampler = Sampler(gumbel, model.logit_fraction)
-        self._scheduler = Scheduler(self.batch(slots))
+        if draft is not None:
+            check_draft(model, draft)
 
-    def batch(self, slots: int) -> Batch:
-        """A batch of up to `slots` requests."""
-        return Batch(self.shape, self._decoder, self._sampler, slots)
+        self._guesses = guesses if draft is not None else 0
+        self._rows, self._reuse = rows, reuse
+        kind = None if callable(backend) else backend_for(model, backend)
+        models = [model] if draft is None else [model, draft]
+        self._positions = self._fitting(models, kind, slots, positions)
 
-    def generate(self, prompt: Sequence[int], params: SamplingParams) -> Iterator[int]:
-        """Output tokens as they are made, an end-of-sequence token included.
+        def decoder(of: ExactModel) -> Decoder:
+            if callable(backend):
+                return Decoder(backend(of))
+            return Decoder(make_backend(of, backend, threads, pin))
+
+        self._decoder = decoder(model)
+        self._gumbel = torch.tensor(model.gumbel, dtype=torch.int64)
+        self._sampler = Sampler(self._gumbel, model.logit_fraction)
+        self._draft = (decoder(draft), draft.logit_fraction) if draft is not None else None
+        self._scheduler = Scheduler(lambda: self.batch(slots, waiting), slots, waiting)
+
+    def _fitting(
+        self, models: Sequence[ExactModel], kind: str | None, slots: int, positions: int | None
+    ) -> int:
+        """Positions of a cache that fits beside the models' weights, EnvironmentMissing if none
+        does; what a factory of the caller's own makes is not known."""
+        if kind is None:
+            return positions or slots * self.shape.context
+        available, decoding = available_memory(), slots * (1 + self._guesses)
+        rows = max(self._rows, 2 * decoding)
+
+        def needed(positions: int) -> Prediction:
+            parts = [
+                predict(m, positions, rows, decoding, kind, torch.get_num_threads()) for m in models
+            ]
+            return sum(parts, Prediction(0, 0, 0))
+
+        if positions is None:
+            positions = default_positions(models[0], slots, needed(0), available, kind)
+        check_memory(self.model.name, needed(positions), positions, available)
+        return positions
+
+    @property
+    def backend(self) -> Backend:
+        return self._decoder.backend
+
+    @property
+    def counters(self) -> Counters:
+        """What `generate` has done so far."""
+        batch = self._scheduler.batch
+        return batch.counters if batch is not None else Counters()
+
+    def batch(self, slots: int, waiting: int = 0) -> Batch:
+        """A batch of up to `slots` requests, and `waiting` more that queue."""
+        pages = pages_for(min(self._positions, slots * self.shape.context))
+        limits = Limits(slots, waiting, pages, self._rows, self._guesses, self._reuse)
+        draft = None
+        if self._draft is not None:
+            decoder, fraction = self._draft
+            draft = Draft(decoder, Sampler(self._gumbel, fraction), pages)
+        return Batch(self.shape, self._decoder, self._sampler, limits, draft)
+
+    def generate(self, prompt: Sequence[int], params: SamplingParams) -> Stream:
+        """Output tokens as they are made, an end-of-sequence token included; closing the iterator
+        drops the request.
 
         Raises:
-            InputError: the request is invalid; raised here, before the first token.
+            InputError: the request is invalid, or too many wait (status 503); raised here, before
+                the first token.
+            AssayError: the engine failed while it computed; raised by the iterator.
         """
         check_request(self.shape, prompt, params)
         return self._scheduler.stream(tuple(prompt), params)

@@ -26,7 +26,7 @@ class Decoder:
     """A model's forward pass; `observe` sees the inputs of every linear layer."""
 
     def __init__(self, backend: Backend, observe: Observer | None = None) -> None:
-        self._backend = backend
+        self.backend = self._backend = backend
         self._observe = observe
 
     def new_cache(self, pages: int) -> Cache:

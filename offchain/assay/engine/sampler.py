@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from assay.core.types import SamplingParams
+from assay.engine.memory import SCORE_ELEMENTS
 from assay.exact.sampling import noise_key
 
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
@@ -42,9 +43,14 @@ class Sampler:
         warm = [row for row, draw in enumerate(draws) if draw.params.inv_temperature]
         if not warm:
             return logits.argmax(dim=1).tolist()
-        scores = logits.to(torch.int64)
-        scores[warm] = self._scores(scores[warm], [draws[row] for row in warm])
-        return scores.argmax(dim=1).tolist()
+        tokens: list[int] = logits.argmax(dim=1).tolist()
+        step = max(SCORE_ELEMENTS // logits.shape[1], 1)
+        for first in range(0, len(warm), step):
+            part = warm[first : first + step]
+            scores = self._scores(logits[part].to(torch.int64), [draws[row] for row in part])
+            for row, token in zip(part, scores.argmax(dim=1).tolist(), strict=True):
+                tokens[row] = token
+        return tokens
 
     def _scores(self, logits: Tensor, draws: Sequence[Draw]) -> Tensor:
         """round(logit / T) + noise in Q16; |logit * inv_temperature| < 2**31 * 2**21."""

@@ -20,6 +20,17 @@ BackendName = Literal["auto", "native", "torch"]
 BackendFactory = Callable[[ExactModel], Backend]
 
 
+def backend_for(model: ExactModel, name: BackendName = "auto") -> Literal["native", "torch"]:
+    """Which of the two a name means on this machine; raises as `make_backend` does."""
+    if name not in ("auto", "native", "torch"):
+        raise ConfigError(f'the backend is {name!r}; it must be "auto", "native" or "torch"')
+    if name == "native":
+        library.load()
+    if name != "torch" and NativeBackend.supports(model.shape) and library.available():
+        return "native"
+    return "torch"
+
+
 def make_backend(
     model: ExactModel,
     name: BackendName = "auto",
@@ -32,10 +43,6 @@ def make_backend(
         EnvironmentMissing: "native" was asked for and cannot be built or loaded.
         ConfigError: there is no backend of that name.
     """
-    if name not in ("auto", "native", "torch"):
-        raise ConfigError(f'the backend is {name!r}; it must be "auto", "native" or "torch"')
-    if name == "native":
-        library.load()
-    if name != "torch" and NativeBackend.supports(model.shape) and library.available():
+    if backend_for(model, name) == "native":
         return NativeBackend(model, threads=threads, pin=pin)
     return TorchBackend(model)

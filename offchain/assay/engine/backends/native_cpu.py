@@ -1,8 +1,8 @@
 """The backend in C++: int32 tensors, weights packed for the machine's vectors; see `native`.
 
 Structures are filled in once per weight, cache and pass, so that a step costs one foreign call.
-Rows and outputs lie in memory that each thread keeps for itself and uses again; the residual and
-the logits are fresh.
+Rows and outputs lie in memory that each cache keeps and its passes use again; the residual and the
+logits are fresh.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ class NativeRows:
 
 
 class NativeCache:
-    """Keys and values in the layout of `assay.hpp`."""
+    """Keys and values in the layout of `assay.hpp`, and what passes over them work in."""
 
-    def __init__(self, shape: DecoderShape, pages: int) -> None:
-        self.pages = pages
+    def __init__(self, shape: DecoderShape, pages: int, memory: _Memory) -> None:
+        self.pages, self.memory = pages, memory
         head_dim, outer = shape.head_dim, (shape.kv_heads, pages)
         wide = _round_up(head_dim, BLOCK)
         self._layers = [
@@ -159,8 +159,8 @@ class NativeRun:
         self.address = self.struct.address
 
 
-class _Memory(threading.local):
-    """What one thread's steps write to, by use and width; grows to the most rows seen."""
+class _Memory:
+    """What steps write to, by use and width; grows to the most rows seen."""
 
     def __init__(self, shape: DecoderShape, digit_planes: bool) -> None:
         self._shape, self._planes = shape, digit_planes
@@ -216,7 +216,7 @@ class NativeBackend:
         self._library, self._context = self.kernels.library, self.kernels.context
         self._shape_struct = ShapeStruct(shape.heads, shape.kv_heads, shape.head_dim)
         self._shape_address = self._shape_struct.address
-        self._memory = _Memory(shape, self.kernels.digit_planes)
+        self._current = threading.local()
         self._rope = torch.tensor(model.rope)
         self._embedding = torch.from_numpy(model.embedding)
         self._embedding_shift = model.embedding_shift
@@ -229,6 +229,17 @@ class NativeBackend:
     def supports(shape: DecoderShape) -> bool:
         """Whether the kernels do all that a model of this shape needs, within their bounds."""
         return shape.head_dim <= MAX_HEAD_DIM and shape.head_dim % 2 == 0
+
+    @property
+    def _memory(self) -> _Memory:
+        """Of the cache that this thread's pass is over."""
+        if not hasattr(self._current, "memory"):
+            self._current.memory = self._new_memory()
+        memory: _Memory = self._current.memory
+        return memory
+
+    def _new_memory(self) -> _Memory:
+        return _Memory(self._shape, self.kernels.digit_planes)
 
     def prepare_linear(self, *parts: Linear) -> NativeWeights:
         weight = np.ascontiguousarray(np.concatenate([part.weight for part in parts]))
@@ -258,10 +269,11 @@ class NativeBackend:
         return NativeNorm(gain, terms, len(gain), struct, struct.address)
 
     def new_cache(self, pages: int) -> NativeCache:
-        return NativeCache(self._shape, pages)
+        return NativeCache(self._shape, pages, self._new_memory())
 
     def begin(self, cache: NativeCache, segments: Sequence[Segment]) -> NativeRun:
-        return NativeRun(segments, cache, self._rope, self._memory)
+        self._current.memory = cache.memory
+        return NativeRun(segments, cache, self._rope, cache.memory)
 
     def embed(self, run: NativeRun) -> Tensor:
         rows = self._embedding.index_select(0, run.tokens).to(torch.int32)
