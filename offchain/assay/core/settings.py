@@ -135,6 +135,8 @@ class ProviderSettings(ServiceSettings):
     batch_size          … or as soon as it holds so many receipts
     max_running         requests decoded at once
     max_waiting         requests queued beyond that; more are answered 503
+    cache_positions     tokens that all running requests may have in memory together; None: a full
+                        context each, as far as half of the free memory goes
     price_input/_output micro-USD per million tokens, the least it accepts
     cheat               JSON of a deliberate lie for demonstrations and tests, for example
                         {"kind": "wrong_token", "index": 3}; refused off the local chain
@@ -147,6 +149,7 @@ class ProviderSettings(ServiceSettings):
     batch_size: int = Field(default=256, ge=1)
     max_running: int = Field(default=8, ge=1)
     max_waiting: int = Field(default=64, ge=0)
+    cache_positions: int | None = Field(default=None, ge=1)
     price_input: int = Field(default=50_000, ge=0)
     price_output: int = Field(default=200_000, ge=0)
     cheat: str | None = None

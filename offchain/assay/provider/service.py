@@ -148,6 +148,11 @@ def load_model(settings: ProviderSettings, cheat: Honest) -> Loaded:
     """Import, commit and make ready to decode; takes seconds for a small model."""
     model = import_checkpoint(settings.model_path or SHIPPED_MODEL)
     engine = Engine(
-        cheat.model(model), settings.threads, settings.backend, pin=settings.pin_threads
+        cheat.model(model),
+        settings.threads,
+        settings.backend,
+        slots=settings.max_running,
+        positions=settings.cache_positions,
+        pin=settings.pin_threads,
     )
     return Loaded(model, ModelCommitment(model), engine)
