@@ -127,7 +127,8 @@ class Batch:
             draws += [
                 Draw(part.request.params, part.request.output + i) for i in range(part.answers)
             ]
-        wanted, tokens = hidden[rows], []
+        wanted = hidden if len(rows) == len(hidden) else hidden[rows]
+        tokens: list[int] = []
         step = max(HEAD_ELEMENTS // self._shape.vocab, 1)
         for first in range(0, len(rows), step):
             logits = self._decoder.logits(wanted[first : first + step])
@@ -136,7 +137,7 @@ class Batch:
 
     def _advance(self, part: Part, guesses: Sequence[int], answers: Sequence[int]) -> list[Emitted]:
         """Take answers as long as the row that each follows from held the right guess."""
-        request, computed = part.request, part.request.cached + part.rows - part.guesses
+        request, computed = part.request, part.end
         emitted: list[Emitted] = []
         for answer, guess in zip_longest(answers, guesses):
             request.tokens.append(answer)
@@ -157,5 +158,5 @@ class Batch:
 
 def _segment(part: Part, guesses: Sequence[int]) -> Segment:
     request = part.request
-    end = request.cached + part.rows - part.guesses
-    return Segment(request.pages, request.cached, [*request.tokens[request.cached : end], *guesses])
+    tokens = request.tokens[request.cached : part.end]
+    return Segment(request.pages, request.cached, [*tokens, *guesses] if guesses else tokens)

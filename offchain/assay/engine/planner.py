@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from assay.core.errors import InputError
 from assay.core.types import SamplingParams
@@ -82,19 +83,22 @@ class Request:
         return self._prefixes[page]
 
 
-@dataclass(frozen=True)
-class Part:
-    """Rows of one request in the next pass, from its `cached` on; the last `guesses` of them are
-    for tokens that a draft has yet to guess."""
+class Part(NamedTuple):
+    """Rows of one request in the next pass, from its `cached` on.
+
+    The last `guesses` of them are for tokens that a draft has yet to guess; from the last `answers`
+    of them next tokens follow: 0 before the request's own tokens are complete.
+    """
 
     request: Request
     rows: int
-    guesses: int = 0
+    guesses: int
+    answers: int
 
     @property
-    def answers(self) -> int:
-        """Last rows that a next token follows from; 0 before the request's tokens are complete."""
-        return 1 + self.guesses if self.rows - self.guesses == self.request.pending else 0
+    def end(self) -> int:
+        """The position after the request's own tokens."""
+        return self.request.cached + self.rows - self.guesses
 
 
 class Planner:
@@ -191,11 +195,14 @@ class Planner:
         """Plan so many rows, or as many as there are pages for."""
         if request.id not in self._running:  # evicted for an older one's sake
             return
-        self._grow(request, request.cached + rows, planned)
-        rows = min(rows, len(request.pages) * PAGE - request.cached)
-        if rows > 0:
-            guesses = rows - 1 if request.pending == 1 else 0
-            planned[request.id] = Part(request, rows, guesses)
+        if request.cached + rows > len(request.pages) * PAGE:
+            self._grow(request, request.cached + rows, planned)
+            rows = min(rows, len(request.pages) * PAGE - request.cached)
+        pending = request.pending
+        if rows >= pending:
+            planned[request.id] = Part(request, rows, rows - pending, 1 + rows - pending)
+        elif rows > 0:
+            planned[request.id] = Part(request, rows, 0, 0)
 
     def _grow(self, request: Request, positions: int, planned: dict[int, Part]) -> None:
         """Pages for so many positions, at the expense of younger requests."""

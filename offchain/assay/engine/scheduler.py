@@ -106,10 +106,11 @@ class Scheduler:
         emitted: list[Emitted] = []
         failure: BaseException | None = None
         try:
-            self._batch = batch = self._batch or self._make()
+            if self._batch is None:
+                self._batch = self._make()
             with self._changed:
-                self._update(batch)
-            emitted = batch.step()
+                self._update(self._batch)
+            emitted = self._batch.step()
         except BaseException as error:
             failure = error
         with self._changed:

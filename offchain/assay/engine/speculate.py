@@ -81,5 +81,4 @@ class Draft:
 def _catching_up(part: Part) -> Segment:
     """What the target computes, guesses aside, and what the draft has missed before."""
     request = part.request
-    end = request.cached + part.rows - part.guesses
-    return Segment(request.pages, request.drafted, request.tokens[request.drafted : end])
+    return Segment(request.pages, request.drafted, request.tokens[request.drafted : part.end])

@@ -46,6 +46,14 @@ def test_beyond_the_queue_is_busy() -> None:
     assert len(list(engine.generate([9], SamplingParams(5)))) == 5
 
 
+def test_one_batch_serves_one_request_after_another() -> None:
+    engine = Engine(MODEL, slots=2)
+    first = list(engine.generate([5] * 200, SamplingParams(1)))
+    assert list(engine.generate([5] * 200, SamplingParams(1))) == first
+    assert engine.counters.passes == 2 and engine.counters.rows == 400 - 3 * PAGE
+    assert engine.counters.reused == 3
+
+
 def test_a_slow_consumer_delays_nobody() -> None:
     engine = Engine(MODEL, slots=4)
     slow = engine.generate([1], SamplingParams(30))

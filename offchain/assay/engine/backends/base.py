@@ -57,7 +57,7 @@ class Segment:
         needed = pages_for(self.end)
         if len(self.pages) < needed:
             raise ValueError(f"{self.end} positions need {needed} pages, not {len(self.pages)}")
-        return self.pages[:needed]
+        return self.pages if len(self.pages) == needed else self.pages[:needed]
 
 
 class Rows(Protocol):
