@@ -23,7 +23,7 @@ from assay.engine.memory import (
     default_positions,
     predict,
 )
-from assay.engine.planner import Limits
+from assay.engine.planner import Limits, check_fits
 from assay.engine.sampler import Draw, Sampler
 from assay.engine.scheduler import Scheduler, Stream
 from assay.engine.speculate import Draft, check_draft
@@ -83,7 +83,7 @@ class Engine:
             check_draft(model, draft)
 
         self._guesses = guesses if draft is not None else 0
-        self._rows, self._reuse = rows, reuse
+        self._slots, self._rows, self._reuse = slots, rows, reuse
         kind = None if callable(backend) else backend_for(model, backend)
         models = [model] if draft is None else [model, draft]
         self._positions = self._fitting(models, kind, slots, positions)
@@ -120,6 +120,10 @@ class Engine:
         check_memory(self.model.name, needed(positions), positions, available)
         return positions
 
+    def _pages(self, slots: int) -> int:
+        """Of a batch of so many slots."""
+        return pages_for(min(self._positions, slots * self.shape.context))
+
     @property
     def backend(self) -> Backend:
         return self._decoder.backend
@@ -132,7 +136,7 @@ class Engine:
 
     def batch(self, slots: int, waiting: int = 0) -> Batch:
         """A batch of up to `slots` requests, and `waiting` more that queue."""
-        pages = pages_for(min(self._positions, slots * self.shape.context))
+        pages = self._pages(slots)
         limits = Limits(slots, waiting, pages, self._rows, self._guesses, self._reuse)
         draft = None
         if self._draft is not None:
@@ -150,6 +154,7 @@ class Engine:
             AssayError: the engine failed while it computed; raised by the iterator.
         """
         check_request(self.shape, prompt, params)
+        check_fits(self._pages(self._slots), len(prompt), params)
         return self._scheduler.stream(tuple(prompt), params)
 
     def logits(self, tokens: Sequence[int]) -> NDArray[np.int32]:

@@ -120,18 +120,9 @@ class Planner:
 
     def add(self, request: Request) -> None:
         """Queue a request; InputError if it can never run or there is no room."""
-        limits = self.limits
-        needed = pages_for(request.prompt + request.params.max_tokens)
-        if needed > limits.pages:
-            raise InputError(
-                f"{request.prompt} prompt tokens and up to {request.params.max_tokens} output "
-                f"tokens exceed the cache of {limits.pages * PAGE} positions; ask for fewer, or "
-                "give the engine more `positions`",
-                code="context_length_exceeded",
-                param="prompt",
-            )
+        check_fits(self.limits.pages, request.prompt, request.params)
         if self.full:
-            raise busy(limits.slots, limits.waiting)
+            raise busy(self.limits.slots, self.limits.waiting)
         self._waiting.append(request)
 
     def drop(self, id: int) -> None:
@@ -223,6 +214,17 @@ class Planner:
         request.pages, request.cached, request.drafted, request.kept = [], 0, 0, 0
         self._waiting.appendleft(request)
         self.evicted += 1
+
+
+def check_fits(pages: int, prompt: int, params: SamplingParams) -> None:
+    """Raise InputError unless a request of so many prompt tokens can end within so many pages."""
+    if pages_for(prompt + params.max_tokens) > pages:
+        raise InputError(
+            f"{prompt} prompt tokens and up to {params.max_tokens} output tokens exceed the cache "
+            f"of {pages * PAGE} positions; ask for fewer, or give the engine more `positions`",
+            code="context_length_exceeded",
+            param="prompt",
+        )
 
 
 def busy(slots: int, waiting: int) -> InputError:

@@ -121,7 +121,7 @@ def test_a_failure_ends_every_request_and_the_engine_begins_anew(
 
 
 def test_bad_requests_disturb_nobody() -> None:
-    engine = Engine(MODEL, slots=2)
+    engine = Engine(MODEL, slots=2, positions=400)
     expected = list(engine.generate([1], SamplingParams(20)))
     stream, found = engine.generate([1], SamplingParams(20)), []
     for token in stream:
@@ -130,6 +130,7 @@ def test_bad_requests_disturb_nobody() -> None:
             ([], "prompt is empty; give"),
             ([1100], r"token 1100 at position 0 is outside the vocabulary 0\.\.1099"),
             ([1] * 1200, "exceed the context of 1200; shorten"),
+            ([1] * 448, r"448 prompt tokens.* exceed the cache of 448 positions; ask for fewer"),
         ):
             with pytest.raises(InputError, match=message):
                 engine.generate(prompt, SamplingParams(1))
