@@ -1,0 +1,242 @@
+"""How the engine serves: many requests at once, prefixes again, speculation, memory over time.
+
+    scripts/bench/serving [--out FILE] [--threads N] [--backend native|torch] [--requests N]
+                          [--seconds S]
+
+Prints one JSON document on stdout and tables on stderr; all of it about the shipped model.
+
+throughput    tokens a second of so many requests that decode together, prompts of 32 tokens
+first_token   milliseconds from a request to its first token, prompt of 384 tokens, median: "cold"
+              for tokens never seen, "warm" when all but the last 10 were in the request before
+stall         the longest wait of a decoding request for its next token while a prompt of 480
+              tokens arrives, in milliseconds, by the most rows that a pass may have
+speculation   tokens a second of one request, by draft and guesses, and how much faster that is
+              than without; "itself" is the model, "first N layers" is what its name says
+soak          resident memory over `--requests` requests of mixed sizes, some of them cancelled
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from assay.core.types import TEMPERATURE_ONE, SamplingParams
+from assay.engine.backends import BackendName
+from assay.engine.engine import Engine
+from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
+from assay.engine.tokenizer import Tokenizer
+from assay.exact.model import ExactModel
+from scripts.bench.conditions import machine, print_table, stderr
+
+TOGETHER = (1, 2, 4, 8, 16, 32)
+GUESSES = (1, 2, 4, 8)
+OUTPUT = 64
+
+
+class Bench:
+    """The shipped model without end tokens, so that every run makes as many tokens as it asks."""
+
+    def __init__(self, threads: int, backend: BackendName, seconds: float) -> None:
+        self._threads, self._backend, self._seconds = threads, backend, seconds
+        model = import_checkpoint(SHIPPED_MODEL)
+        self.model = replace(model, shape=replace(model.shape, eos_tokens=()))
+        text = (SHIPPED_MODEL / "heldout.txt").read_text(encoding="utf-8")
+        self._text = Tokenizer.of_checkpoint(SHIPPED_MODEL).encode(text)[1:]
+
+    def engine(self, **options: Any) -> Engine:
+        return Engine(self.model, self._threads, self._backend, **options)
+
+    def prompts(self, length: int) -> Iterator[list[int]]:
+        """Different pieces of the held-out text, over and over."""
+        rng = np.random.default_rng(length)
+        while True:
+            at = int(rng.integers(0, len(self._text) - length))
+            yield self._text[at : at + length]
+
+    def throughput(self) -> list[dict[str, Any]]:
+        engine = self.engine(slots=max(TOGETHER), reuse=False)
+        prompts = self.prompts(32)
+        found = []
+        for size in TOGETHER:
+            rates = []
+            for _ in self._turns():
+                batch = engine.batch(size)
+                for _ in range(size):
+                    batch.add(next(prompts), SamplingParams(OUTPUT))
+                batch.step()
+                began = time.perf_counter()
+                tokens = sum(len(batch.step()) for _ in range(OUTPUT - 1))
+                rates.append(tokens / (time.perf_counter() - began))
+            found.append({"requests": size, "tokens_per_second": round(max(rates), 1)})
+        return found
+
+    def first_token(self) -> dict[str, float]:
+        engine = self.engine(slots=4)
+        times: dict[str, list[float]] = {"cold": [], "warm": []}
+        for prompt, _ in zip(self.prompts(384), range(20), strict=False):
+            own = [prompt[0] + 1, *prompt[1:]]  # a first token that the text does not have there
+            for kind, tokens in (("cold", own), ("warm", [*own[:-10], *prompt[:10]])):
+                began = time.perf_counter()
+                next(engine.generate(tokens, SamplingParams(1)))
+                times[kind].append(time.perf_counter() - began)
+        return {kind: round(median(found) * 1e3, 2) for kind, found in times.items()}
+
+    def stall(self) -> list[dict[str, Any]]:
+        found = []
+        for rows in (64, 128, 512):
+            longest = []
+            for _ in self._turns():
+                batch = self.engine(slots=4, rows=rows, reuse=False).batch(4)
+                decoding = batch.add(next(self.prompts(16)), SamplingParams(OUTPUT))
+                batch.step()
+                batch.add(next(self.prompts(480)), SamplingParams(2))
+                waits: list[float] = []
+                while len(batch) and len(waits) < OUTPUT - 2:
+                    began = time.perf_counter()
+                    made = {emitted.request for emitted in batch.step()}
+                    waits.append(time.perf_counter() - began)
+                    assert decoding in made
+                longest.append(max(waits))
+            found.append({"rows": rows, "longest_wait_ms": round(min(longest) * 1e3, 2)})
+        return found
+
+    def speculation(self) -> list[dict[str, Any]]:
+        layers = len(self.model.layers)
+        drafts = {"itself": self.model} | {
+            f"first {n} layers": replace(self.model, layers=self.model.layers[:n])
+            for n in sorted({max(layers // 4, 1), max(layers // 2, 1)})
+        }
+        found = []
+        for temperature in (0, TEMPERATURE_ONE):
+            plain, expected = self._alone(self.engine(slots=1, reuse=False), temperature)
+            for name, draft in drafts.items():
+                for guesses in GUESSES:
+                    engine = self.engine(
+                        slots=1, reuse=False, draft=_shaped(draft), guesses=guesses
+                    )
+                    rate, tokens = self._alone(engine, temperature)
+                    assert tokens == expected
+                    counters = engine.counters
+                    found.append(
+                        {
+                            "temperature": int(temperature > 0),
+                            "draft": name,
+                            "guesses": guesses,
+                            "accepted": round(counters.accepted / counters.guessed, 3),
+                            "tokens_per_second": round(rate, 1),
+                            "of_plain": round(rate / plain, 2),
+                        }
+                    )
+        return found
+
+    def soak(self, requests: int) -> dict[str, Any]:
+        """Resident memory and requests so far; the queue always holds some that wait."""
+        batch = self.engine(slots=16, positions=4096, rows=256).batch(16, waiting=32)
+        rng = np.random.default_rng(0)
+        asked, points, began = 0, [], time.perf_counter()
+        under_way: list[int] = []
+        while asked < requests or len(batch):
+            while asked < requests and not batch.full:
+                under_way.append(batch.add(*self._mixed(rng)))
+                asked += 1
+                if asked % (requests // 20) == 0:
+                    points.append({"requests": asked, "mib": round(resident() / 2**20, 1)})
+            if rng.random() < 0.1:
+                batch.cancel(under_way[int(rng.integers(len(under_way)))])
+            batch.step()
+            under_way = under_way[-64:]
+        return {
+            "requests": asked,
+            "seconds": round(time.perf_counter() - began, 1),
+            "counters": vars(batch.counters),
+            "pages_free_at_the_end": batch.free_pages,
+            "resident": points,
+        }
+
+    def _mixed(self, rng: np.random.Generator) -> tuple[list[int], SamplingParams]:
+        length = int(rng.choice([3, 20, 60, 150, 400], p=[0.3, 0.3, 0.25, 0.1, 0.05]))
+        at = int(rng.choice([0, 500, int(rng.integers(0, len(self._text) - length))]))
+        temperature = int(rng.choice([0, TEMPERATURE_ONE]))
+        params = SamplingParams(int(rng.integers(1, 24)), temperature, rng.bytes(32))
+        return self._text[at : at + length], params
+
+    def _alone(self, engine: Engine, temperature: int) -> tuple[float, list[int]]:
+        prompt, params = next(self.prompts(32)), SamplingParams(OUTPUT, temperature, bytes(32))
+        rates = []
+        for _ in self._turns():
+            stream = engine.generate(prompt, params)
+            tokens = [next(stream)]
+            began = time.perf_counter()
+            tokens += stream
+            rates.append((len(tokens) - 1) / (time.perf_counter() - began))
+        return max(rates), tokens
+
+    def _turns(self) -> Iterator[None]:
+        """Twice at least, then until the time is up."""
+        began = time.perf_counter()
+        for turn in range(1000):
+            if turn >= 2 and time.perf_counter() - began > self._seconds:
+                return
+            yield
+
+
+def _shaped(draft: ExactModel) -> ExactModel:
+    return replace(draft, shape=replace(draft.shape, layers=len(draft.layers)))
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The engine serving many requests.")
+    parser.add_argument("--out", type=Path, help="also write the JSON to this file")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--backend", choices=("native", "torch"), default="native")
+    parser.add_argument("--requests", type=int, default=10_000, help="of the soak")
+    parser.add_argument("--seconds", type=float, default=1.0, help="time of each measurement")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    bench = Bench(options.threads, options.backend, options.seconds)
+    load = os.getloadavg()[0]
+    document: dict[str, Any] = {
+        "command": shlex.join(["scripts/bench/serving", *sys.argv[1:]]),
+        "machine": machine() | {"threads": options.threads, "load_at_start": round(load, 2)},
+        "model": bench.model.name,
+        "backend": options.backend,
+    }
+    for name, run in (
+        ("throughput", bench.throughput),
+        ("first_token_ms", bench.first_token),
+        ("stall", bench.stall),
+        ("speculation", bench.speculation),
+        ("soak", lambda: bench.soak(options.requests)),
+    ):
+        stderr.print(f"{name} …")
+        document[name] = run()
+    document["machine"]["load_at_end"] = round(os.getloadavg()[0], 2)
+    text = json.dumps(document, indent=2)
+    if options.out:
+        options.out.write_text(text + "\n")
+    print(text)
+    for name in ("throughput", "stall", "speculation"):
+        print_table(name, list(document[name][0]), document[name])
+    print_table("soak", ["requests", "mib"], document["soak"]["resident"])
+
+
+if __name__ == "__main__":
+    main()
