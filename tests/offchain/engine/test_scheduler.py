@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from assay.core.errors import AssayError, InputError
-from assay.core.types import SamplingParams
+from assay.core.types import TEMPERATURE_ONE, SamplingParams
 from assay.engine.backends.base import PAGE
 from assay.engine.engine import Engine
 from tests.support.models import random_model
@@ -135,3 +136,33 @@ def test_bad_requests_disturb_nobody() -> None:
             with pytest.raises(InputError, match=message):
                 engine.generate(prompt, SamplingParams(1))
     assert found == expected
+
+
+def test_threads_come_and_go_over_a_small_cache() -> None:
+    """Each takes requests one after another, leaves some early, is refused now and then."""
+    engine = Engine(MODEL, slots=4, waiting=4, positions=6 * PAGE, rows=40)
+    prompts = [[7] * 64 * (i % 3) + [i + 1] * (10 + 5 * i) for i in range(12)]
+    params = [SamplingParams(15, (0, TEMPERATURE_ONE)[i % 2], bytes([i]) * 32) for i in range(12)]
+    single = Engine(MODEL, reuse=False)
+    alone = [list(single.generate(p, q)) for p, q in zip(prompts, params, strict=True)]
+    wrong: list[tuple[int, list[int]]] = []
+    refused: list[InputError] = []
+
+    def consume(index: int) -> None:
+        for turn in range(6):
+            wanted = len(alone[index]) if (index + turn) % 3 else 4
+            try:
+                stream = engine.generate(prompts[index], params[index])
+            except InputError as error:
+                refused.append(error)
+                continue
+            found = [token for token, _ in zip(stream, range(wanted), strict=False)]
+            stream.close()
+            if found != alone[index][:wanted]:
+                wrong.append((index, found))
+
+    in_threads([partial(consume, i) for i in range(12)])
+    assert not wrong
+    assert all(error.code == "busy" for error in refused)
+    list(engine.generate([1], SamplingParams(1)))
+    assert free_pages(engine) == 6
