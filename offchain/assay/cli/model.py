@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,12 +13,63 @@ from assay.core.settings import ChainSettings, load_settings
 
 if TYPE_CHECKING:
     from assay.engine.quality import QualityReport
+    from assay.exact.model import ExactModel
 
 app = typer.Typer(help="Import, inspect and measure models.", no_args_is_help=True)
 
 Checkpoint = Annotated[
     Path | None, typer.Argument(help="Hugging Face checkpoint folder; default: the shipped model.")
 ]
+
+
+@app.command("import")
+def import_(
+    path: Checkpoint = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Turn a checkpoint into integers; keeps what was measured in exact.json beside it."""
+    model = _imported(path)
+    facts = _sizes(model)
+    if as_json:
+        output.print_json(facts)
+    else:
+        output.print_fields("imported", facts)
+
+
+@app.command()
+def bench(
+    path: Checkpoint = None,
+    prompt: Annotated[int, typer.Option(min=1, help="Prompt tokens.")] = 256,
+    answer: Annotated[int, typer.Option(min=2, help="Output tokens.")] = 64,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: one per core.")] = None,
+    backend: Annotated[str, typer.Option(help="auto, native or torch.")] = "auto",
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Speed and memory on this machine, as it is now."""
+    from assay.engine import speed
+    from assay.engine.engine import Engine
+
+    model = _imported(path)
+    engine = Engine(model, threads, cast(Any, backend))
+    with output.progress() as progress:
+        report = speed.measure(engine, prompt, answer, progress=progress)
+    if as_json:
+        output.print_json(asdict(report))
+        return
+    output.print_fields(
+        report.model,
+        {
+            "backend": report.backend,
+            "prefill": f"{report.prefill:,.0f} tokens/s of {report.prompt_tokens}",
+            **{
+                f"decode, {row.requests} at once": f"{row.tokens_per_second:,.0f} tokens/s"
+                for row in report.decoding
+            },
+            "verify": f"{report.verify_share:.1%} of the time of generating",
+            "expected memory": f"{report.expected_bytes:,} bytes at most",
+            "peak memory": f"{report.resident_bytes:,} bytes, import included",
+        },
+    )
 
 
 @app.command()
@@ -34,11 +85,7 @@ def check(
     from assay.engine import quality
     from assay.engine.importer import SHIPPED_MODEL
 
-    with output.stderr.status("starting") as status:
-
-        def progress(what: str, share: float) -> None:
-            status.update(f"{what}, {share:.0%}")
-
+    with output.progress() as progress:
         report = quality.check(
             path or SHIPPED_MODEL, text, max_positions=positions, progress=progress
         )
@@ -57,6 +104,7 @@ def _show(report: QualityReport) -> None:
             "text": f"{report.text}, {report.positions:,} tokens",
             "checkpoint": f"{report.checkpoint_bytes:,} bytes",
             "exact model": f"{report.exact_bytes:,} bytes",
+            "expected memory": f"{report.expected_bytes:,} bytes at most, one full context",
             "float perplexity": f"{report.float_perplexity:.4f}",
             "seconds": f"{report.seconds:.1f}",
         },
@@ -76,27 +124,44 @@ def _show(report: QualityReport) -> None:
     output.print_table("exact model", header, rows)
 
 
-@app.command()
-def info(path: Checkpoint = None, as_json: output.JsonFlag = False) -> None:
-    """Shape, program and commitments of a model as it is registered on chain."""
+def _imported(path: Path | None) -> ExactModel:
     from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
-    from assay.trace.commitment import ModelCommitment
 
-    commitment = ModelCommitment(import_checkpoint(path or SHIPPED_MODEL))
-    model, header, program = commitment.model, commitment.header, commitment.program
-    tensors = [*program.weights, *program.tables]
-    facts = {
+    with output.progress() as progress:
+        return import_checkpoint(path or SHIPPED_MODEL, progress)
+
+
+def _sizes(model: ExactModel) -> dict[str, object]:
+    from assay.engine.memory import expected
+    from assay.engine.quality import model_bytes
+
+    return {
         "name": model.name,
-        "model_root": commitment.model_root,
-        "parameters": sum(tensor.values.size for tensor in program.weights),
-        "committed_bytes": sum(tensor.values.size * tensor.elem_bytes for tensor in tensors),
         "layers": model.shape.layers,
         "hidden": model.shape.hidden,
         "heads": model.shape.heads,
         "kv_heads": model.shape.kv_heads,
         "intermediate": model.shape.intermediate,
-        "vocab": header.vocab_size,
-        "context": header.context_length,
+        "vocab": model.shape.vocab,
+        "context": model.shape.context,
+        "model_bytes": model_bytes(model),
+        "expected_memory_bytes": expected(model).total,
+    }
+
+
+@app.command()
+def info(path: Checkpoint = None, as_json: output.JsonFlag = False) -> None:
+    """Shape, program and commitments of a model as it is registered on chain."""
+    from assay.trace.commitment import ModelCommitment
+
+    commitment = ModelCommitment(_imported(path))
+    header, program = commitment.header, commitment.program
+    tensors = [*program.weights, *program.tables]
+    facts = {
+        **_sizes(commitment.model),
+        "model_root": commitment.model_root,
+        "parameters": sum(tensor.values.size for tensor in program.weights),
+        "committed_bytes": sum(tensor.values.size * tensor.elem_bytes for tensor in tensors),
         "steps": header.n_steps,
         "weights": header.n_weights,
         "tables": header.n_tables,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -45,6 +47,15 @@ def print_json(value: object) -> None:
     """One document on stdout, whatever stdout is."""
     sys.stdout.write(json.dumps(plain(value), indent=2, default=str) + "\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """A line on stderr with a bar: call it with what is being done and the share that is done."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True) as bars:
+        task = bars.add_task("starting", total=1.0)
+        yield lambda what, share: bars.update(task, description=what, completed=share)
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -17,6 +17,7 @@ from assay.engine.batch import Batch, Counters
 from assay.engine.forward import Decoder, Segment
 from assay.engine.memory import (
     HEAD_ELEMENTS,
+    PREFILL_ROWS,
     Prediction,
     available_memory,
     check_memory,
@@ -28,9 +29,6 @@ from assay.engine.sampler import Draw, Sampler
 from assay.engine.scheduler import Scheduler, Stream
 from assay.engine.speculate import Draft, check_draft
 from assay.exact.model import ExactModel
-
-PREFILL_ROWS = 512
-"""Rows per pass of a long prefill: bounds its memory, changes no bit."""
 
 
 class Engine:
@@ -56,6 +54,9 @@ class Engine:
         EnvironmentMissing: it will not fit into memory (says by how much), or the backend cannot
             be had.
         ConfigError: the draft is of another vocabulary, or a name is unknown.
+
+    Attributes:
+        memory: what weights and one batch take at most; None with a backend of the caller's own.
 
     `generate` may be called from several threads at once: their requests share a batch of
     `slots`. A `Batch` from `batch` belongs to one thread and has a cache to itself.
@@ -104,6 +105,7 @@ class Engine:
     ) -> int:
         """Positions of a cache that fits beside the models' weights, EnvironmentMissing if none
         does; what a factory of the caller's own makes is not known."""
+        self.memory: Prediction | None = None
         if kind is None:
             return positions or slots * self.shape.context
         available, decoding = available_memory(), slots * (1 + self._guesses)
@@ -117,7 +119,8 @@ class Engine:
 
         if positions is None:
             positions = default_positions(models[0], slots, needed(0), available, kind)
-        check_memory(self.model.name, needed(positions), positions, available)
+        self.memory = needed(positions)
+        check_memory(self.model.name, self.memory, positions, available)
         return positions
 
     def _pages(self, slots: int) -> int:

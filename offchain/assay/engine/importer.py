@@ -11,6 +11,7 @@ Each arrow but the measuring is bit-deterministic, so that everybody who has the
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,7 +36,15 @@ CALIBRATION_TOKENS = 2048
 FEEDBACK_WIDTH = 2048
 
 
-def import_checkpoint(path: Path | str) -> ExactModel:
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is done."""
+
+
+def unreported(what: str, share: float) -> None:
+    """A `Progress` that nobody looks at."""
+
+
+def import_checkpoint(path: Path | str, progress: Progress = unreported) -> ExactModel:
     """The integer model of a Hugging Face checkpoint folder.
 
     Reads `exact.json` beside it; without one, measures ranges on `calibration.txt` (the shipped
@@ -45,14 +54,17 @@ def import_checkpoint(path: Path | str) -> ExactModel:
         ModelError: the checkpoint or its record is missing, damaged or unsupported.
     """
     folder = Path(path)
+    progress("reading", 0)
     checkpoint = read_checkpoint(folder)
     digest = records.checkpoint_hash(folder)
+    progress("equalising channels", 0)
     equalised = equalise(checkpoint)
     calibration = records.load(folder, digest)
     if calibration is None:
+        progress("measuring ranges", 0)
         calibration = calibrate(equalised, folder, digest)
         write(calibration, folder)
-    return quantise_calibrated(equalised, calibration, folder)
+    return quantise_calibrated(equalised, calibration, folder, progress)
 
 
 def calibrate(equalised: Checkpoint, folder: Path, checkpoint_sha256: str) -> Calibration:
@@ -70,16 +82,22 @@ def calibrate(equalised: Checkpoint, folder: Path, checkpoint_sha256: str) -> Ca
 
 
 def quantise_calibrated(
-    equalised: Checkpoint, calibration: Calibration, folder: Path
+    equalised: Checkpoint,
+    calibration: Calibration,
+    folder: Path,
+    progress: Progress = unreported,
 ) -> ExactModel:
     """Nearest rounding first, to learn each layer's inputs; then rounding with feedback."""
+    progress("rounding to nearest", 0)
     nearest = quantise(equalised, calibration)
     windows = _windows(equalised, folder, _text(calibration, folder), calibration.text_tokens)
     collector = Collector(calibration.feedback_width)
     decoder = Decoder(make_backend(nearest), collector)
-    for window in windows:
+    for index, window in enumerate(windows):
+        progress("looking at layers' inputs", index / len(windows))
         cache = decoder.new_cache(pages_for(len(window)))
         decoder.logits(decoder.hidden(cache, [Segment(range(cache.pages), 0, window)]))
+    progress("rounding with error feedback", 0)
     return quantise(equalised, calibration, collector.products())
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 from assay.core.errors import EnvironmentMissing
+from assay.engine.backends import backend_for
 from assay.engine.backends.base import PAGE, pages_for
 from assay.engine.gemm import best_gemm
 from assay.exact.model import ExactModel, Linear
 
+PREFILL_ROWS = 512
+"""Rows per pass of a long prefill: bounds its memory, changes no bit."""
 HEAD_ELEMENTS = 1 << 22
 """Logits computed at once."""
 SCORE_ELEMENTS = 1 << 18
@@ -68,6 +71,12 @@ def predict(
     cache = pages_for(positions) * PAGE * position_bytes(model, backend)
     working = _native_pass(model, rows, threads) if native else _torch_pass(model, rows, slots)
     return Prediction(weights, cache, working + _head_bytes(model, rows, slots, native) + FIXED)
+
+
+def expected(model: ExactModel) -> Prediction:
+    """Of one request with a full context, by the backend that this machine takes."""
+    rows = min(PREFILL_ROWS, model.shape.context)
+    return predict(model, model.shape.context, rows, 1, backend_for(model))
 
 
 def position_bytes(model: ExactModel, backend: str = "native") -> int:
@@ -141,9 +150,9 @@ def _linear_bytes(linear: Linear, native: bool) -> int:
     outputs, width = linear.weight.shape
     if native:
         channels = -(-outputs // LANES) * LANES
-        return channels * (-(-width // 4) * 4 + 8)
+        return channels * (-(-width // 4) * 4 + 8 + 4 * (linear.bias is not None))
     each = 1 if best_gemm().name == "int8" else 8
-    return int(outputs * (width * each + 24))
+    return int(outputs * (width * each + 24 + 8 * (linear.bias is not None)))
 
 
 def _native_pass(model: ExactModel, rows: int, threads: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,13 @@ from assay.engine.equalise import equalise, stress
 from assay.engine.float_model import FloatModel
 from assay.engine.importer import (
     SHIPPED_MODEL,
+    Progress,
     calibrate,
     import_checkpoint,
     quantise_calibrated,
+    unreported,
 )
+from assay.engine.memory import expected
 from assay.engine.texts import token_windows
 from assay.engine.tokenizer import Tokenizer
 from assay.exact.model import ExactModel, Linear, Norm
@@ -52,9 +55,6 @@ _MODEL_PARTS = (
     "rope",
     "gumbel",
 )
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of it that is done."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class QualityReport:
     float_perplexity: float
     checkpoint_bytes: int
     exact_bytes: int
+    expected_bytes: int
     variants: tuple[Variant, ...]
     seconds: float
 
@@ -104,7 +105,7 @@ def check(
     text: Path | None = None,
     max_positions: int | None = None,
     limits: Sequence[float] = STRESS_LIMITS,
-    progress: Progress | None = None,
+    progress: Progress = unreported,
 ) -> QualityReport:
     """Measure a checkpoint.
 
@@ -119,17 +120,15 @@ def check(
         InputError: the text is missing, not UTF-8, or too short.
     """
     began = time.monotonic()
-    report = progress or (lambda what, share: None)
     folder = Path(path)
     checkpoint = read_checkpoint(folder)
     source = text or _default_text(folder)
     windows = _windows(checkpoint, folder, source, max_positions)
-    report("importing", 0.0)
-    models = [import_checkpoint(folder)]
+    models = [import_checkpoint(folder, progress)]
     for index, limit in enumerate(limits, 1):
-        report("importing", index / (len(limits) + 1))
+        progress(f"importing under stress {limit:g}", 0)
         models.append(_import_stressed(stress(checkpoint, limit, seed=index), folder))
-    tallies = _measure(checkpoint, models, windows, report)
+    tallies = _measure(checkpoint, models, windows, progress)
     base = tallies[0]
     return QualityReport(
         model=checkpoint.name,
@@ -138,6 +137,7 @@ def check(
         float_perplexity=math.exp(base.float_loss / base.positions),
         checkpoint_bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")),
         exact_bytes=model_bytes(models[0]),
+        expected_bytes=expected(models[0]).total,
         variants=tuple(
             tally.variant(limit, same_integers(models[0], model))
             for limit, tally, model in zip((1.0, *limits), tallies, models, strict=True)

@@ -63,6 +63,23 @@ def test_error_is_a_message_and_a_code(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_model_s_figures() -> None:
+    imported = json.loads(assay("model", "import", "--json").stdout)
+    assert imported["name"] == "pydoc-4m"
+    arguments = ("--prompt", "64", "--answer", "8", "--json")
+    figures = json.loads(assay("model", "bench", *arguments).stdout)
+    assert [row["requests"] for row in figures["decoding"]] == [1, 8]
+    rates = [figures["prefill"], *(row["tokens_per_second"] for row in figures["decoding"])]
+    assert min(rates) > 0 and figures["verify_share"] > 0
+    assert imported["model_bytes"] < imported["expected_memory_bytes"] < figures["expected_bytes"]
+
+
+def test_bench_beyond_the_context() -> None:
+    result = assay("model", "bench", "--prompt", "4000", "--json")
+    assert result.returncode == 2
+    assert "exceed the context of" in json.loads(result.stdout)["error"]["message"]
+
+
 def test_service_without_a_keystore_says_so() -> None:
     result = assay("provider", "register", "5")
     assert result.returncode == 2

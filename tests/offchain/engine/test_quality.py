@@ -29,7 +29,9 @@ def test_the_shipped_model_meets_the_bars() -> None:
     assert report.passes and report.positions == 4000
     assert 20 < report.float_perplexity < 100
     assert report.exact_bytes < report.checkpoint_bytes
-    assert {what for what, _ in seen} == {"importing", "measuring"}
+    said = list(dict.fromkeys(what for what, _ in seen))
+    assert said[0] == "reading" and said[-1] == "measuring"
+    assert "rounding with error feedback" in said and "importing under stress 1000" in said
     assert all(0 <= share < 1 for _, share in seen)
     json.dumps(asdict(report))
 
