@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.support.beside import Answer, Beside
 from tests.support.evm import DAY, now, today
-from tests.support.reference.base import Tickets
+from tests.support.reference.base import Refused, Tickets
 from tests.support.reference.ledger import Channel
 
 ONE, THIRD, ALL, OVER = range(4)
@@ -84,9 +84,13 @@ class Moves:
     # --- KARAT -------------------------------------------------------------------------
 
     def mint(self, who: int, other: int, part: int) -> None:
-        """With the quote as the minimum; one too many reverts for the stake, or the minimum."""
+        """With the quote as the minimum; one too many reverts for the stake, or the minimum. What
+        spans too many buckets has no quote, and is refused."""
         locked = portion(part, self.world.staking.free_of(self.names[who]))
-        least = self.world.minter.quote_mint(locked)
+        try:
+            least = self.world.minter.quote_mint(locked)
+        except Refused:
+            least = 0
         self.beside.mint_karat(self.names[who], locked, least + (other == 2))
 
     def burn(self, who: int, other: int, part: int) -> None:
