@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from unittest.mock import patch
 
 from hypothesis import Phase, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,16 @@ class Profile:
     fixed: bool = False
     shrinks: bool = False
     enough: bool = True
+
+    @contextmanager
+    def draw(self) -> Iterator[None]:
+        """Hypothesis also tries the constants of whatever modules of ours are loaded: not where
+        the draw is fixed, or it would depend on which tests ran before."""
+        known = nullcontext()
+        if self.fixed:
+            known = patch.object(providers, "_get_local_constants", Constants)
+        with known:
+            yield
 
     def settings(self) -> settings:
         phases = [phase for phase in Phase if self.shrinks or phase is not Phase.shrink]

@@ -344,7 +344,8 @@ def test_economy(scenes: tuple[Scene, ...]) -> None:
     Machine.scenes = scenes
     for scene in scenes:
         scene.beside.counts = {}
-    run_state_machine_as_test(Machine, settings=chosen().settings())
+    with chosen().draw():
+        run_state_machine_as_test(Machine, settings=chosen().settings())
     if chosen().enough:
         # The draw does what it should: no move was always refused.
         counts = scenes[1].beside.counts
