@@ -95,7 +95,7 @@ struct Kernels {
     bool digit_planes;   // format of Rows
     void (*pack)(const int8_t* weight, int64_t outputs, int64_t width, int64_t group, uint8_t* out);
     void (*multiply)(const Rows&, int64_t first, int64_t last, const Weights&, int64_t group,
-                     int32_t* out, const int32_t* onto);
+                     int64_t groups, int32_t* out, const int32_t* onto);
     void (*quantise)(const int32_t* x, const Rows&, int64_t row);
     void (*norm)(const int32_t* x, const Norm&, const Rows&, int64_t row, int32_t* scratch);
     void (*gate)(const int32_t* gate, const int32_t* up, int64_t count, int64_t fraction,

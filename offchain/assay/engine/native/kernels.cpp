@@ -147,23 +147,37 @@ void finish(const int64_t* sums, int e, const int32_t* mantissa, const int32_t* 
     }
 }
 
-// Rows first..last-1 times one group of channels.
+// One row's sums for one group of channels into its outputs.
+void finish_group(const int64_t* sums, const Rows& rows, int64_t row, const Weights& weights,
+                  int64_t group, int32_t* out, const int32_t* onto) {
+    const int64_t channel = group * kLanes, at = row * weights.outputs + channel;
+    finish(sums, rows.exponents[row], weights.mantissa + channel, weights.shift + channel,
+           weights.bias ? weights.bias + channel : nullptr,
+           min(kLanes, weights.outputs - channel), out + at, onto ? onto + at : nullptr);
+}
+
+// Rows first..last-1 times some groups of channels.
 void multiply(const Rows& rows, int64_t first, int64_t last, const Weights& weights, int64_t group,
-              int32_t* out, const int32_t* onto) {
-    const int64_t steps = (weights.width + 3) / 4, channel = group * kLanes;
-    const int64_t n = min(kLanes, weights.outputs - channel);
-    const uint8_t* packed = weights.packed + channel * steps * 4;
-    const int64_t plane = round_up(rows.width, 64);
+              int64_t groups, int32_t* out, const int32_t* onto) {
+    const int64_t steps = (weights.width + 3) / 4, group_bytes = steps * kLanes * 4;
+    const int64_t plane = round_up(rows.width, 64), end = group + groups;
     alignas(64) int64_t sums[products::kRows][kLanes];
-    for (int64_t row = first; row < last; row += products::kRows) {
-        const int64_t count = min(products::kRows, last - row);
-        products::rows_by_group(rows.values + row * rows.stride, rows.stride, plane,
-                                rows.sums + 2 * row, count, packed, steps, sums);
-        for (int64_t r = 0; r < count; ++r) {
-            const int64_t at = (row + r) * weights.outputs + channel;
-            finish(sums[r], rows.exponents[row + r], weights.mantissa + channel,
-                   weights.shift + channel, weights.bias ? weights.bias + channel : nullptr, n,
-                   out + at, onto ? onto + at : nullptr);
+#if defined(ASSAY_ISA_AVX512)
+    for (; last - first == 1 && group + 2 <= end; group += 2) {
+        products::row_by_two_groups(rows.values + first * rows.stride, plane, rows.sums + 2 * first,
+                                    weights.packed + group * group_bytes, steps, sums);
+        for (int64_t g = 0; g < 2; ++g)
+            finish_group(sums[g], rows, first, weights, group + g, out, onto);
+    }
+#endif
+    for (; group < end; ++group) {
+        const uint8_t* packed = weights.packed + group * group_bytes;
+        for (int64_t row = first; row < last; row += products::kRows) {
+            const int64_t count = min(products::kRows, last - row);
+            products::rows_by_group(rows.values + row * rows.stride, rows.stride, plane,
+                                    rows.sums + 2 * row, count, packed, steps, sums);
+            for (int64_t r = 0; r < count; ++r)
+                finish_group(sums[r], rows, row + r, weights, group, out, onto);
         }
     }
 }

@@ -137,11 +137,13 @@ void assay_linear(void* context, const Rows* rows, int64_t count, const Weights*
                   int32_t* out, const int32_t* onto) {
     auto& c = *static_cast<Context*>(context);
     const int64_t groups = ceil_div(weights->outputs, c.kernels.lanes);
+    // A single row is bound by memory: parts of two groups, read side by side.
+    const int64_t span = count == 1 ? 2 : 1;
     const int64_t panels = ceil_div(count, kPanel);
-    c.pool.each(groups * panels, [&](int64_t part) {
-        const int64_t group = part / panels, first = part % panels * kPanel;
-        c.kernels.multiply(*rows, first, std::min(first + kPanel, count), *weights, group, out,
-                           onto);
+    c.pool.each(ceil_div(groups, span) * panels, [&](int64_t part) {
+        const int64_t group = part / panels * span, first = part % panels * kPanel;
+        c.kernels.multiply(*rows, first, std::min(first + kPanel, count), *weights, group,
+                           std::min(span, groups - group), out, onto);
     });
 }
 

@@ -30,14 +30,30 @@ inline __m512i broadcast4(const uint8_t* at) {
     return _mm512_set1_epi32(word);
 }
 
+// What a plane's sums start at: -128 times the sum of its digits.
+inline __m512i start_of(int32_t digit_sum) {
+    return _mm512_set1_epi32(static_cast<int32_t>(0u - 128u * static_cast<uint32_t>(digit_sum)));
+}
+
+// 256 * high + low of 16 channels, in int64.
+inline void join(__m512i high, __m512i low, int64_t* out) {
+    const auto half = [](__m512i v, int which) {
+        return _mm512_cvtepi32_epi64(which ? _mm512_extracti64x4_epi64(v, 1)
+                                           : _mm512_castsi512_si256(v));
+    };
+    for (int which = 0; which < 2; ++which)
+        _mm512_store_si512(out + 8 * which,
+                           _mm512_add_epi64(_mm512_slli_epi64(half(high, which), 8),
+                                            half(low, which)));
+}
+
 // R rows (2 * R planes) by 64 channels: 8 * R accumulators of the 32 registers.
 template <int R>
 inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32_t* digit_sums,
                  const uint8_t* weights, int64_t steps, int64_t (*sums)[kLanes]) {
     __m512i acc[2 * R][4];
     for (int p = 0; p < 2 * R; ++p) {
-        const __m512i start =
-            _mm512_set1_epi32(static_cast<int32_t>(0u - 128u * static_cast<uint32_t>(digit_sums[p])));
+        const __m512i start = start_of(digit_sums[p]);
         for (int c = 0; c < 4; ++c) acc[p][c] = start;
     }
     for (int64_t step = 0; step < steps; ++step) {
@@ -53,18 +69,29 @@ inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32
             acc[p][3] = _mm512_dpbusd_epi32(acc[p][3], w3, a);
         }
     }
-    const auto widen = [](__m512i high, __m512i low, int half) {
-        const __m512i h = _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(high, 1)
-                                                     : _mm512_castsi512_si256(high));
-        const __m512i l = _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(low, 1)
-                                                     : _mm512_castsi512_si256(low));
-        return _mm512_add_epi64(_mm512_slli_epi64(h, 8), l);
-    };
     for (int r = 0; r < R; ++r)
-        for (int c = 0; c < 4; ++c)
-            for (int half = 0; half < 2; ++half)
-                _mm512_store_si512(sums[r] + 16 * c + 8 * half,
-                                   widen(acc[2 * r][c], acc[2 * r + 1][c], half));
+        for (int c = 0; c < 4; ++c) join(acc[2 * r][c], acc[2 * r + 1][c], sums[r] + 16 * c);
+}
+
+// One row by two groups of channels at once: two streams from memory a core, so that neither waits
+// while the other's first lines come.
+inline void row_by_two_groups(const uint8_t* row, int64_t plane, const int32_t* digit_sums,
+                              const uint8_t* weights, int64_t steps, int64_t (*sums)[kLanes]) {
+    const uint8_t* second = weights + steps * 256;
+    __m512i acc[2][8];
+    for (int p = 0; p < 2; ++p)
+        for (int c = 0; c < 8; ++c) acc[p][c] = start_of(digit_sums[p]);
+    for (int64_t step = 0; step < steps; ++step) {
+        const __m512i high = broadcast4(row + step * 4), low = broadcast4(row + plane + step * 4);
+#pragma GCC unroll 8
+        for (int c = 0; c < 8; ++c) {
+            const uint8_t* at = (c < 4 ? weights : second) + step * 256 + 64 * (c % 4);
+            const __m512i w = _mm512_loadu_si512(at);
+            acc[0][c] = _mm512_dpbusd_epi32(acc[0][c], w, high);
+            acc[1][c] = _mm512_dpbusd_epi32(acc[1][c], w, low);
+        }
+    }
+    for (int c = 0; c < 8; ++c) join(acc[0][c], acc[1][c], sums[c / 4] + 16 * (c % 4));
 }
 
 inline void rows_by_group(const uint8_t* rows, int64_t stride, int64_t plane,
