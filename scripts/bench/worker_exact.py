@@ -26,7 +26,7 @@ from assay.engine.forward import Decoder, Segment
 from assay.engine.rope import rope_table
 from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
 from scripts.bench.llama_shape import Floats, Sizes, tensors
-from scripts.bench.workers import SHORT_PROMPT, Task, serve
+from scripts.bench.workers import SHORT_PROMPT, Task, prompts, serve, timed
 
 RESIDUAL = 16  # fraction bits of the residual, and so on
 INNER = 14
@@ -144,9 +144,11 @@ class Exact:
 
     def prefill(self, prompt: int) -> float:
         def run() -> None:
-            self._pass(self._decoder.new_cache(pages_for(prompt)), self._prompts(1, prompt), 0)
+            self._pass(
+                self._decoder.new_cache(pages_for(prompt)), prompts(self._sizes.vocab, 1, prompt), 0
+            )
 
-        return _timed(run)
+        return timed(run)
 
     def decode(self, prompt: int, tokens: int) -> float:
         return self.decode_many(1, prompt, tokens)
@@ -159,7 +161,7 @@ class Exact:
     ) -> float:
         """`begin` is called between the prompts' pass and the timed ones."""
         cache = self._decoder.new_cache(size * pages_for(prompt + tokens))
-        chosen = self._pass(cache, self._prompts(size, prompt), 0)
+        chosen = self._pass(cache, prompts(self._sizes.vocab, size, prompt), 0)
 
         def run() -> None:
             nonlocal chosen
@@ -167,7 +169,7 @@ class Exact:
                 chosen = self._pass(cache, [[token] for token in chosen], prompt + step)
 
         begin()
-        return _timed(run)
+        return timed(run)
 
     def _pass(self, cache: Any, tokens: list[list[int]], start: int) -> list[int]:
         each = cache.pages // len(tokens)
@@ -179,17 +181,6 @@ class Exact:
         hidden = self._decoder.hidden(cache, segments)[ends.tolist()]
         chosen: list[int] = self._decoder.logits(hidden).argmax(dim=1).tolist()
         return chosen
-
-    def _prompts(self, size: int, length: int) -> list[list[int]]:
-        rng = np.random.default_rng(length)
-        prompts: list[list[int]] = rng.integers(1, self._sizes.vocab, (size, length)).tolist()
-        return prompts
-
-
-def _timed(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def profile(threads: int) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scripts.bench.llama_shape import Sizes, tensors
-from scripts.bench.workers import SHORT_PROMPT, Task, serve
+from scripts.bench.workers import SHORT_PROMPT, Task, prompts, serve, timed
 
 NAMES = {
     "input_layernorm": "attn_norm",
@@ -101,7 +100,7 @@ class Llama:
 
     def prefill(self, prompt: int) -> float:
         context = self._context(1, prompt)
-        seconds = _timed(lambda: self._pass(context, self._prompts(1, prompt), 0))
+        seconds = timed(lambda: self._pass(context, prompts(self._sizes.vocab, 1, prompt), 0))
         self._cpp.llama_free(context)
         return seconds
 
@@ -113,14 +112,14 @@ class Llama:
 
     def _decode(self, size: int, prompt: int, tokens: int) -> float:
         context = self._context(size, prompt + tokens)
-        chosen = self._pass(context, self._prompts(size, prompt), 0)
+        chosen = self._pass(context, prompts(self._sizes.vocab, size, prompt), 0)
 
         def run() -> None:
             nonlocal chosen
             for step in range(tokens):
                 chosen = self._pass(context, [[token] for token in chosen], prompt + step)
 
-        seconds = _timed(run)
+        seconds = timed(run)
         self._cpp.llama_free(context)
         return seconds
 
@@ -154,17 +153,6 @@ class Llama:
             chosen.append(int(row.argmax()))
         self._cpp.llama_batch_free(batch)
         return chosen
-
-    def _prompts(self, size: int, length: int) -> list[list[int]]:
-        rng = np.random.default_rng(length)
-        prompts: list[list[int]] = rng.integers(1, self._sizes.vocab, (size, length)).tolist()
-        return prompts
-
-
-def _timed(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def main() -> None:

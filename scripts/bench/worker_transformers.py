@@ -8,16 +8,13 @@ A forward pass with a KV cache and the greedy choice, without `generate`'s own o
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 
 from scripts.bench.llama_shape import Sizes, tensors
-from scripts.bench.workers import SHORT_PROMPT, Task, serve
+from scripts.bench.workers import SHORT_PROMPT, Task, prompts, serve, timed
 
 
 def float_model(sizes: Sizes, dtype: torch.dtype) -> Any:
@@ -50,7 +47,7 @@ class Transformers:
         self._model = float_model(sizes, dtype)
 
     def prefill(self, prompt: int) -> float:
-        return _timed(lambda: self._pass(self._prompts(1, prompt), None))
+        return timed(lambda: self._pass(torch.tensor(prompts(self._sizes.vocab, 1, prompt)), None))
 
     def decode(self, prompt: int, tokens: int) -> float:
         return self._decode(1, prompt, tokens)
@@ -59,29 +56,19 @@ class Transformers:
         return self._decode(size, SHORT_PROMPT, tokens)
 
     def _decode(self, size: int, prompt: int, tokens: int) -> float:
-        chosen, cache = self._pass(self._prompts(size, prompt), None)
+        chosen, cache = self._pass(torch.tensor(prompts(self._sizes.vocab, size, prompt)), None)
 
         def run() -> None:
             nonlocal chosen, cache
             for _ in range(tokens):
                 chosen, cache = self._pass(chosen, cache)
 
-        return _timed(run)
+        return timed(run)
 
     @torch.inference_mode()
     def _pass(self, tokens: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
         out = self._model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return out.logits[:, -1].argmax(-1, keepdim=True), out.past_key_values
-
-    def _prompts(self, size: int, length: int) -> torch.Tensor:
-        rng = np.random.default_rng(length)
-        return torch.from_numpy(rng.integers(1, self._sizes.vocab, (size, length)))
-
-
-def _timed(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def main() -> None:

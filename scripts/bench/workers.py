@@ -14,9 +14,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 SHORT_PROMPT = 4
 PINNED = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores"}
@@ -33,6 +36,20 @@ def serve(tasks: Mapping[str, Task], about: Mapping[str, Any]) -> None:
         request = json.loads(line)
         seconds = tasks[request.pop("run")](**request)
         print(json.dumps({"seconds": seconds}), file=answers, flush=True)
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Seconds of one run."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def prompts(vocab: int, size: int, length: int) -> list[list[int]]:
+    """`size` random prompts of that length, the same for every program."""
+    rng = np.random.default_rng(length)
+    found: list[list[int]] = rng.integers(1, vocab, (size, length)).tolist()
+    return found
 
 
 class Worker:

@@ -111,7 +111,7 @@ class Scheduler:
             with self._changed:
                 self._update(self._batch)
             emitted = self._batch.step()
-        except BaseException as error:
+        except BaseException as error:  # an interrupt, too: the others must not wait for ever
             failure = error
         with self._changed:
             self._stepping = False

@@ -97,6 +97,9 @@ def test_a_stream_closed_by_another_thread_ends() -> None:
             stream.close()
 
     in_threads([lambda: consume(0), lambda: consume(1), close])
+    assert [list(stream) for stream in streams] == [[], []]
+    assert len(list(engine.generate([3], SamplingParams(3)))) == 3
+    assert free_pages(engine) == engine._pages(2)
 
 
 def test_a_failure_ends_every_request_and_the_engine_begins_anew(
