@@ -5,14 +5,15 @@
 """
 @title The dispute game: one challenge against one claim
 @license AGPL-3.0-only
-@notice A claim says: this job's output is these tokens. A challenger names the first token
-        that it rejects and puts down a bond. The provider commits to the trace of the pass
-        that made the token, one Merkle root over the outputs of all steps, and from then on
-        only opens what it has committed to: nodes of the trace, the step that the
-        challenger picks, nodes of its output, one tile. The challenger points, never states
-        a result of its own; following the first difference from its own recomputation, it
-        ends at an element that does not follow from its inputs, all of them right. The
-        provider opens those, and the step verifier recomputes the one element.
+@notice A claim says: this job's output is these tokens, or this embedding. A challenger names
+        the first token that it rejects (an embedding counts as token 0) and puts down a bond.
+        The provider commits to the trace of the pass that made the token, one Merkle root over
+        the outputs of all steps, and from then on only opens what it has committed to: nodes of
+        the trace, the step that the challenger picks, nodes of its output, one tile. The
+        challenger points; following the first difference from its own recomputation, it ends at
+        an element that does not follow from its inputs, all of them right. The provider opens
+        those, and the step verifier recomputes the one element; of a long reduction the
+        challenger has stated the parts, and one of them, or what they give, is recomputed.
         Right: the provider gets the challenger's bond. Wrong: the claim is convicted, its
         provider slashed, and the challenger gets its bond back and the reward.
         Whoever does not move in time loses the game. Any number of games may run against
@@ -48,8 +49,7 @@ exports: (
     walk.reveal_tile,
     walk.pick_element,
     verdicts.prove_element,
-    verdicts.reveal_partials,
-    verdicts.pick_chunk,
+    verdicts.prove_combine,
     verdicts.prove_chunk,
     verdicts.prove_sample,
 )
@@ -104,8 +104,9 @@ def open(
     )
     claim_id: bytes32 = claims.claim_id(batch_id, index)
     game_id: bytes32 = self._game_id(claim_id, token_index, msg.sender, salt)
-    game_state._begin(game_id, claim_id, batch_id, index, token_index, claim)
-    stakes._take_bond()
+    bonds: uint256 = stakes._bonds(claim.provider)
+    game_state._begin(game_id, claim_id, batch_id, index, token_index, claim, bonds)
+    stakes._take_bonds(claim.provider, bonds)
     log IDisputeGame.GameOpened(
         game_id=game_id,
         claim_id=claim_id,
@@ -123,6 +124,7 @@ def open(
 @external
 def answer(
     game_id: bytes32,
+    given: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     ending: ISettlement.Ending,
     children: DynArray[bytes32, 64],
@@ -131,18 +133,22 @@ def answer(
 ):
     """
     @notice Provider: commit to the trace of the pass, and show that the claim's output is
-            well-formed around t. A malformed claim cannot be answered.
+            well-formed around t, or that its embedding is the trace's last step's. A malformed
+            claim cannot be answered.
     """
-    game_state._enter(game_id, game_state.ANSWER)
-    game_state._check_terms(game_id, keccak256(abi_encode(pass_, ending)))
-    # Reverts with its reason where the output is malformed.
-    assert staticcall ISettlement(stakes.SETTLEMENT).check_output(pass_, ending, token, previous)
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.ANSWER)
+    game_state._check_terms(record, keccak256(abi_encode(pass_, ending)))
     cursor: descent.Cursor = descent.at_steps_root(convert(pass_.n_steps, uint256))
     trace_root: bytes32 = descent.join(cursor, children)
-    game_state.records[game_id].terms = keccak256(abi_encode(pass_))
-    game_state.records[game_id].trace_root = trace_root
-    game_state._place(game_id, cursor, trace_root)
-    game_state._leave(game_id, game_state.PICK_NODE)
+    # Reverts with its reason where the output is malformed.
+    assert staticcall ISettlement(stakes.SETTLEMENT).check_output(
+        pass_, ending, trace_root, token, previous
+    )
+    record.terms = keccak256(abi_encode(pass_))
+    record.trace_root = trace_root
+    record.cursor = descent.pack(cursor)
+    record.node = trace_root
+    game_state._leave(game_id, record, game_state.PICK_NODE)
     log IDisputeGame.Answered(
         game_id=game_id,
         pass_=pass_,
@@ -158,27 +164,28 @@ def answer(
 
 
 @external
-def timeout(game_id: bytes32):
+def timeout(game_id: bytes32, given: IDisputeGame.Record):
     """
     @notice Anyone: end a game whose side to move has run out of time.
     """
-    if game_state._expire(game_id):
-        stakes._acquit(game_id, "challenger ran out of time")
+    challenger_is_late: bool = False
+    record: IDisputeGame.Record = given
+    challenger_is_late, record = game_state._expire(game_id, given)
+    if challenger_is_late:
+        stakes._acquit(game_id, record, "challenger ran out of time")
     else:
-        stakes._convict(game_id, "provider ran out of time")
+        stakes._convict(game_id, record, "provider ran out of time")
 
 
 @external
-def close(game_id: bytes32):
+def close(game_id: bytes32, given: IDisputeGame.Record):
     """
     @notice Anyone: end a game whose claim another game has convicted; the challenger gets its
             bond back.
     """
-    game_state._check_unresolved(game_state._turn(game_id).phase)
-    assert game_state.convicted[game_state._claim_id(game_id)], (
-        "dispute_game: not convicted"
-    )
-    stakes._close(game_id)
+    game_state._unresolved(game_id, given)
+    assert game_state._convicted(game_state._claim_id(given)), "dispute_game: not convicted"
+    stakes._close(game_id, given)
 
 
 # ------------------------------------------------------------------
@@ -188,21 +195,11 @@ def close(game_id: bytes32):
 
 @view
 @external
-def game(game_id: bytes32) -> IDisputeGame.Game:
+def standing(game_id: bytes32) -> bytes32:
     """
-    @notice The whole state of a game.
+    @notice keccak256(abi_encode(Record)) of what a game stands at; zero for no game.
     """
-    return game_state._view(game_id)
-
-
-@view
-@external
-def clocks(game_id: bytes32) -> (uint64, uint64, uint64):
-    """
-    @notice Seconds left to provider and challenger as of now, and the last second in which
-            the side to move may move (0 once resolved).
-    """
-    return game_state._clocks(game_id)
+    return game_state.standing[game_id]
 
 
 @view
@@ -231,14 +228,23 @@ def challenger_bond() -> uint256:
 
 @view
 @external
+def bond_against(provider: address) -> uint256:
+    """
+    @notice What opening a game against a provider costs now.
+    """
+    return stakes._bonds(provider) * stakes.CHALLENGER_BOND
+
+
+@view
+@external
 def open_games(claim_id: bytes32) -> uint256:
-    return game_state.open_games[claim_id]
+    return game_state.claims_in_play[claim_id] & (game_state.CONVICTED - 1)
 
 
 @view
 @external
 def convicted(claim_id: bytes32) -> bool:
-    return game_state.convicted[claim_id]
+    return game_state._convicted(claim_id)
 
 
 @pure

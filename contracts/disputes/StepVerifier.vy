@@ -31,6 +31,8 @@
         SPLIT      x
         CENTER     x, mean
         GELU       x
+        SOFTCAP    x
+        GELU_GATE  gate, up
                    combine      chunk
         EXPONENT   -            x
         RMS        e            x, e
@@ -195,14 +197,17 @@ def verify_combine(
     row: uint256,
     column: uint256,
     element: int256,
-    partials: DynArray[int64, 256],
+    partials: Bytes[2048],
     openings: DynArray[Types.Opening, MAX_OPENINGS],
 ) -> bool:
     """
     @notice See IStepVerifier.
     """
     count: uint256 = self._checked_chunks(step, pass_.positions, row, column)
-    assert count != 0 and len(partials) == count, "step_verifier: partials"
+    # INVARIANT: a partial is as wide as PARTIAL_BYTES, so there are `count` of them.
+    assert count != 0 and len(partials) == unsafe_mul(count, step_arithmetic.PARTIAL_BYTES), (
+        "step_verifier: partials"
+    )
     places: DynArray[opcodes.Operand, MAX_OPERANDS] = opcodes.join_operands(step, row, column)
     sources: uint256[MAX_OPERANDS] = opcodes.sources(places, len(openings))
     values: int256[MAX_OPERANDS] = empty(int256[MAX_OPERANDS])

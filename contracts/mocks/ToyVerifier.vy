@@ -8,7 +8,8 @@
         without a model:
           opcode 1, elementwise:  params[0] + 1000 * row + column
           opcode 2, params[1] chunks:  partial c is params[0] + row + column + c;
-                                       the element is the sum of all partials
+                                       the element is the sum of all partials, which a
+                                       negative one makes revert
         A token's score is token * 7 mod vocab_size. Every proof carries one opening, whose
         only duty is not to be empty: an empty one stands for a malformed witness.
 @custom:kill Stateless.
@@ -17,6 +18,7 @@
 from ..interfaces import IStepVerifier
 from ..interfaces import Types
 from ..modules import merkle
+from ..modules import tensor
 
 implements: IStepVerifier
 
@@ -66,13 +68,14 @@ def verify_combine(
     row: uint256,
     column: uint256,
     element: int256,
-    partials: DynArray[int64, 256],
+    partials: Bytes[2048],
     openings: DynArray[Types.Opening, 6],
 ) -> bool:
     self._check_openings(openings)
     total: int256 = 0
-    for partial: int64 in partials:
-        total += convert(partial, int256)
+    for chunk: uint256 in range(len(partials) // 8, bound=256):
+        total += tensor.element(partials, 8, chunk)
+    assert total >= 0, "toy_verifier: negative"
     return element == total
 
 

@@ -32,9 +32,10 @@ def check_tiles(
         right = width == opcodes.reduction_width(step, positions)
     if opcode == opcodes.SUM:
         right = right and x_bytes == 2
-    elif opcode in [opcodes.LINEAR, opcodes.ATTEND, opcodes.SCORES]:
-        y_expected: uint8 = 1 if opcode == opcodes.LINEAR else 2
-        right = right and x_bytes == 2 and y_bytes == y_expected and y_width == x_width
+    elif opcode == opcodes.LINEAR:
+        right = right and x_bytes in [1, 2] and y_bytes == 1 and y_width == x_width
+    elif opcode == opcodes.ATTEND or opcode == opcodes.SCORES:
+        right = right and x_bytes == 2 and y_bytes == 2 and y_width == x_width
     else:
         right = right and x_bytes == 4
     assert right, "step_verifier: rows"
@@ -49,7 +50,8 @@ def partial(opcode: uint8, x: Bytes[2048], y: Bytes[2048], e: int256) -> int256:
     @param e The row's exponent; read by RMS only.
     """
     if opcode == opcodes.LINEAR:
-        return tensor.dot(x, y, 8)
+        # INVARIANT: as many elements, so as many bytes only where both are of one.
+        return tensor.dot_8(x, y) if len(x) == len(y) else tensor.dot(x, y, 8)
     if opcode == opcodes.ATTEND or opcode == opcodes.SCORES:
         return tensor.dot(x, y, 16)
     if opcode == opcodes.SUM:

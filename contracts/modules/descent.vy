@@ -24,13 +24,14 @@ MAX_CHILDREN: constant(uint256) = 64
 # Elements of a tile.
 TILE: constant(uint256) = 512
 
-# Most partials that a reduction may have.
+# Most partials that a reduction may have, and the size of each.
 MAX_CHUNKS: constant(uint256) = 256
+PARTIAL_BYTES: constant(uint256) = 8
 
 
 # Widths in bits as packed: 32, 1, 8, 56, 56, 32, 8, 16, 32. A tree has at most 2**32 rows
 # of 2**23 tiles. `node_index` counts the nodes of one level from the left; `depth_left`
-# levels hang below the current node; `target` is a chunk or a rival token.
+# levels hang below the current node; `target` is a rival token.
 struct Cursor:
     step_index: uint256
     step_known: bool
@@ -209,6 +210,17 @@ def tile_elements(cursor: Cursor) -> uint256:
     @dev A tile begins within its row: the difference is positive.
     """
     return min(TILE, unsafe_sub(cursor.width, self.first_column(cursor)))
+
+
+@internal
+@pure
+def partials_bytes(cursor: Cursor) -> uint256:
+    """
+    @notice Bytes in which the partials of an element are stated; none of a single chunk.
+    """
+    if cursor.chunk_count < 2:
+        return 0
+    return unsafe_mul(cursor.chunk_count, PARTIAL_BYTES)
 
 
 # ------------------------------------------------------------------

@@ -6,6 +6,13 @@
         that the caller's side is to move, with this kind of move, in time, and charges the
         clock; leaving begins the next turn. Between the two the move compares what it was
         given with what the game stands at.
+
+        Of all that a game stands at only the hash is kept: each move brings the record along
+        and says in an event what the next one has to bring. Calldata of nine words is
+        cheaper than reading and writing as many, and a move fits no other state than the one
+        that it was made for.
+        INVARIANT: records are made here alone, from checked parts, and hashed whole. So a
+        record whose hash is a game's standing is the one that its last move left.
 """
 
 from ..interfaces import IDisputeGame
@@ -28,23 +35,24 @@ REVEAL_STEP: constant(uint256) = 4
 REVEAL_TILE: constant(uint256) = 5
 PICK_ELEMENT: constant(uint256) = 6
 PROVE_ELEMENT: constant(uint256) = 7
-PICK_CHUNK: constant(uint256) = 8
-PROVE_CHUNK: constant(uint256) = 9
-PROVE_SAMPLE: constant(uint256) = 10
-RESOLVED: constant(uint256) = 11
+PROVE_SAMPLE: constant(uint256) = 8
+RESOLVED: constant(uint256) = 9
 
 UNDECIDED: constant(uint256) = 0
 PROVIDER_WON: constant(uint256) = 1
 CHALLENGER_WON: constant(uint256) = 2
 CLOSED: constant(uint256) = 3
 
+# Bit of a claim's word.
+CONVICTED: constant(uint256) = 2**255
+
 MIN_CLOCK_SECONDS: constant(uint256) = 10
 MAX_CLOCK_SECONDS: constant(uint256) = 30 * 86_400
 
 # Most turns of one side. The provider has more: the steps tree (at most 32 levels) takes 6
 # reveals, the answer being the first, the tile tree (at most 55) 10, reveal_step being the
-# first; then reveal_tile, reveal_partials, prove_chunk.
-MAX_TURNS: constant(uint256) = 6 + 10 + 3
+# first; then reveal_tile, and one proof.
+MAX_TURNS: constant(uint256) = 6 + 10 + 2
 
 
 # ------------------------------------------------------------------
@@ -60,21 +68,6 @@ EXTENSION_SECONDS: immutable(uint256)
 # ------------------------------------------------------------------
 
 
-# `opener` is the challenger's address | index << 160 | token_index << 192; `turn` the clock
-# (clock.vy) | phase << 192 | outcome << 200; `cursor` that of descent.vy. The other fields
-# are those of IDisputeGame.Game.
-struct Record:
-    batch_id: bytes32
-    opener: uint256
-    provider: address
-    verifier: address
-    turn: uint256
-    terms: bytes32
-    trace_root: bytes32
-    node: bytes32
-    cursor: uint256
-
-
 # `turn` taken apart.
 struct Turn:
     phase: uint256
@@ -82,11 +75,11 @@ struct Turn:
     clock: clock.Clock
 
 
-records: HashMap[bytes32, Record]
+# Hash of the record that a game stands at; for ever, so that no game opens twice.
+standing: HashMap[bytes32, bytes32]
 
-# By claim id.
-open_games: HashMap[bytes32, uint256]
-convicted: HashMap[bytes32, bool]
+# By claim id: how many games are unresolved, and `CONVICTED` once one has convicted the claim.
+claims_in_play: HashMap[bytes32, uint256]
 
 
 @deploy
@@ -114,120 +107,159 @@ def _begin(
     index: uint256,
     token_index: uint32,
     claim: ISettlement.Disputed,
+    bonds: uint256,
 ):
     """
     @notice A new game of the caller's; the provider's turn.
     """
-    assert not self.convicted[claim_id], "dispute_game: claim is convicted"
-    assert self.records[game_id].turn == 0, "dispute_game: game exists"
-    # INVARIANT: index < batch.count < 2**32.
-    opener: uint256 = convert(msg.sender, uint256) | (index << 160)
-    self.records[game_id].batch_id = batch_id
-    self.records[game_id].opener = opener | (convert(token_index, uint256) << 192)
-    self.records[game_id].provider = claim.provider
-    self.records[game_id].verifier = claim.verifier
-    self.records[game_id].terms = claim.terms
-    self.records[game_id].turn = (
-        clock.pack(clock.start(CLOCK_SECONDS, block.timestamp)) | (ANSWER << 192)
+    in_play: uint256 = self.claims_in_play[claim_id]
+    self._check_open(claim_id)
+    assert self.standing[game_id] == empty(bytes32), "dispute_game: game exists"
+    # INVARIANT: index < batch.count < 2**32; fewer than 2**32 bonds, as nobody opens 2**37 games.
+    opener: uint256 = convert(msg.sender, uint256) | (index << 160) | (bonds << 224)
+    self._stand(
+        game_id,
+        IDisputeGame.Record(
+            batch_id=batch_id,
+            opener=opener | (convert(token_index, uint256) << 192),
+            provider=claim.provider,
+            verifier=claim.verifier,
+            turn=clock.pack(clock.start(CLOCK_SECONDS, block.timestamp)) | (ANSWER << 192),
+            terms=claim.terms,
+            trace_root=empty(bytes32),
+            node=empty(bytes32),
+            cursor=0,
+        ),
     )
-    self.open_games[claim_id] += 1
+    self.claims_in_play[claim_id] = in_play + 1
 
 
 @internal
-def _enter(game_id: bytes32, phase: uint256) -> descent.Cursor:
+@view
+def _enter(
+    game_id: bytes32, given: IDisputeGame.Record, phase: uint256
+) -> IDisputeGame.Record:
     """
     @notice Check that the caller may make a move of this phase now; charge its clock.
-    @return Where the game stands.
+    @return The record, charged.
     """
-    turn: Turn = self._running(game_id)
+    turn: Turn = self._running(game_id, given)
     assert turn.phase == phase, "dispute_game: not this move"
     challenger_moves: bool = self._challenger_moves(phase)
-    mover: address = self.records[game_id].provider
+    mover: address = given.provider
     if challenger_moves:
-        mover = self._challenger(game_id)
+        mover = self._challenger(given)
     assert msg.sender == mover, "dispute_game: not your turn"
     assert block.timestamp <= clock.deadline(turn.clock, challenger_moves), (
         "dispute_game: clock expired"
     )
-    self._charge(game_id, turn)
-    return self._cursor(game_id)
+    return self._charged(given, turn)
 
 
 @internal
-def _leave(game_id: bytes32, phase: uint256):
+def _leave(game_id: bytes32, left: IDisputeGame.Record, phase: uint256):
     """
     @notice Begin the turn of whoever moves in `phase`.
     """
-    self.records[game_id].turn = (
+    record: IDisputeGame.Record = left
+    record.turn = (
         clock.pack(
             clock.begin_turn(
-                clock.unpack(self.records[game_id].turn),
-                self._challenger_moves(phase),
-                EXTENSION_SECONDS,
+                clock.unpack(left.turn), self._challenger_moves(phase), EXTENSION_SECONDS
             )
         )
         | (phase << 192)
     )
+    self._stand(game_id, record)
 
 
 @internal
-def _expire(game_id: bytes32) -> bool:
+@view
+def _expire(game_id: bytes32, given: IDisputeGame.Record) -> (bool, IDisputeGame.Record):
     """
     @notice Check that the side to move has run out of time; take what it had left.
-    @return Whether that is the challenger.
+    @return Whether that is the challenger; the record, charged.
     """
-    turn: Turn = self._running(game_id)
+    turn: Turn = self._running(game_id, given)
     challenger_moves: bool = self._challenger_moves(turn.phase)
     assert block.timestamp > clock.deadline(turn.clock, challenger_moves), (
         "dispute_game: clock is running"
     )
-    self._charge(game_id, turn)
-    return challenger_moves
+    return challenger_moves, self._charged(given, turn)
 
 
 @internal
-def _end(game_id: bytes32, outcome: uint256) -> bytes32:
+def _end(game_id: bytes32, last: IDisputeGame.Record, outcome: uint256) -> bytes32:
     """
     @notice The game is over. The clock stays as it was charged last.
     @return The claim's id.
     """
-    claim_id: bytes32 = self._claim_id(game_id)
-    word: uint256 = self.records[game_id].turn & (2**192 - 1)
-    self.records[game_id].turn = word | (RESOLVED << 192) | (outcome << 200)
-    self.open_games[claim_id] -= 1
+    claim_id: bytes32 = self._claim_id(last)
+    record: IDisputeGame.Record = last
+    record.turn = (last.turn & (2**192 - 1)) | (RESOLVED << 192) | (outcome << 200)
+    self._stand(game_id, record)
+    in_play: uint256 = self.claims_in_play[claim_id] - 1
     if outcome == CHALLENGER_WON:
-        self.convicted[claim_id] = True
+        in_play = in_play | CONVICTED
+    self.claims_in_play[claim_id] = in_play
     return claim_id
 
 
 @internal
-def _charge(game_id: bytes32, turn: Turn):
+def _stand(game_id: bytes32, record: IDisputeGame.Record):
+    self.standing[game_id] = keccak256(abi_encode(record))
+    log IDisputeGame.Standing(game_id=game_id, record=record)
+
+
+@internal
+@view
+def _charged(given: IDisputeGame.Record, turn: Turn) -> IDisputeGame.Record:
+    record: IDisputeGame.Record = given
     charged: clock.Clock = clock.charge(
         turn.clock, self._challenger_moves(turn.phase), block.timestamp
     )
-    self.records[game_id].turn = clock.pack(charged) | (turn.phase << 192)
+    record.turn = clock.pack(charged) | (turn.phase << 192)
+    return record
 
 
 @view
 @internal
-def _running(game_id: bytes32) -> Turn:
-    turn: Turn = self._turn(game_id)
-    self._check_unresolved(turn.phase)
-    assert not self.convicted[self._claim_id(game_id)], "dispute_game: claim is convicted"
+def _running(game_id: bytes32, given: IDisputeGame.Record) -> Turn:
+    turn: Turn = self._unresolved(game_id, given)
+    self._check_open(self._claim_id(given))
     return turn
 
 
-@pure
+@view
 @internal
-def _check_unresolved(phase: uint256):
-    assert phase != UNOPENED, "dispute_game: no such game"
-    assert phase != RESOLVED, "dispute_game: game is over"
+def _check_open(claim_id: bytes32):
+    assert not self._convicted(claim_id), "dispute_game: claim is convicted"
+
+
+@view
+@internal
+def _unresolved(game_id: bytes32, given: IDisputeGame.Record) -> Turn:
+    """
+    @notice Check that the game stands at this record, and is not over.
+    """
+    standing: bytes32 = self.standing[game_id]
+    assert standing != empty(bytes32), "dispute_game: no such game"
+    assert keccak256(abi_encode(given)) == standing, "dispute_game: other record"
+    turn: Turn = self._turn(given)
+    assert turn.phase != RESOLVED, "dispute_game: game is over"
+    return turn
+
+
+@view
+@internal
+def _convicted(claim_id: bytes32) -> bool:
+    return self.claims_in_play[claim_id] & CONVICTED != 0
 
 
 @pure
 @internal
 def _challenger_moves(phase: uint256) -> bool:
-    return phase == PICK_NODE or phase == PICK_ELEMENT or phase == PICK_CHUNK
+    return phase == PICK_NODE or phase == PICK_ELEMENT
 
 
 @pure
@@ -246,36 +278,25 @@ def _reveal_phase(cursor: descent.Cursor) -> uint256:
 # ------------------------------------------------------------------
 
 
+@pure
 @internal
-def _place(game_id: bytes32, cursor: descent.Cursor, node: bytes32):
-    self._aim(game_id, cursor)
-    self.records[game_id].node = node
-
-
-@internal
-def _aim(game_id: bytes32, cursor: descent.Cursor):
-    self.records[game_id].cursor = descent.pack(cursor)
-
-
-@view
-@internal
-def _check_node(game_id: bytes32, opened: bytes32):
+def _check_node(record: IDisputeGame.Record, opened: bytes32):
     """
     @notice What a move opened is what the game stands at.
     """
-    assert opened == self.records[game_id].node, "dispute_game: wrong opening"
+    assert opened == record.node, "dispute_game: wrong opening"
 
 
-@view
+@pure
 @internal
-def _check_terms(game_id: bytes32, terms: bytes32):
-    assert terms == self.records[game_id].terms, "dispute_game: wrong terms"
+def _check_terms(record: IDisputeGame.Record, terms: bytes32):
+    assert terms == record.terms, "dispute_game: wrong terms"
 
 
-@view
+@pure
 @internal
 def _check_context(
-    game_id: bytes32,
+    record: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     step: Types.Step,
     element: IDisputeGame.Element,
@@ -283,90 +304,39 @@ def _check_context(
     """
     @notice Pass, step and element are those of the game.
     """
-    self._check_terms(game_id, keccak256(abi_encode(pass_, step)))
-    self._check_node(game_id, keccak256(abi_encode(element)))
+    self._check_terms(record, keccak256(abi_encode(pass_, step)))
+    self._check_node(record, keccak256(abi_encode(element)))
 
 
-@view
+@pure
 @internal
-def _cursor(game_id: bytes32) -> descent.Cursor:
-    return descent.unpack(self.records[game_id].cursor)
-
-
-@view
-@internal
-def _turn(game_id: bytes32) -> Turn:
-    word: uint256 = self.records[game_id].turn
+def _turn(record: IDisputeGame.Record) -> Turn:
+    word: uint256 = record.turn
     return Turn(phase=(word >> 192) & 255, outcome=word >> 200, clock=clock.unpack(word))
 
 
-@view
+@pure
 @internal
-def _challenger(game_id: bytes32) -> address:
-    return convert(self.records[game_id].opener & (2**160 - 1), address)
+def _challenger(record: IDisputeGame.Record) -> address:
+    return convert(record.opener & (2**160 - 1), address)
 
 
-@view
+@pure
 @internal
-def _index(game_id: bytes32) -> uint256:
-    return (self.records[game_id].opener >> 160) & (2**32 - 1)
+def _index(record: IDisputeGame.Record) -> uint256:
+    return (record.opener >> 160) & (2**32 - 1)
 
 
-@view
+@pure
 @internal
-def _claim_id(game_id: bytes32) -> bytes32:
-    return claims.claim_id(self.records[game_id].batch_id, self._index(game_id))
+def _bonds(record: IDisputeGame.Record) -> uint256:
+    """
+    @notice How many challenger bonds the game was opened with.
+    """
+    return record.opener >> 224
 
 
-# ------------------------------------------------------------------
-#                               VIEWS
-# ------------------------------------------------------------------
-
-
-@view
+@pure
 @internal
-def _view(game_id: bytes32) -> IDisputeGame.Game:
-    record: Record = self.records[game_id]
-    turn: Turn = self._turn(game_id)
-    cursor: descent.Cursor = descent.unpack(record.cursor)
-    return IDisputeGame.Game(
-        batch_id=record.batch_id,
-        index=self._index(game_id),
-        token_index=convert(record.opener >> 192, uint32),
-        challenger=self._challenger(game_id),
-        provider=record.provider,
-        verifier=record.verifier,
-        phase=convert(turn.phase, uint8),
-        outcome=convert(turn.outcome, uint8),
-        provider_left=convert(turn.clock.provider_left, uint64),
-        challenger_left=convert(turn.clock.challenger_left, uint64),
-        turn_started=convert(turn.clock.turn_started, uint64),
-        terms=record.terms,
-        trace_root=record.trace_root,
-        node=record.node,
-        node_index=cursor.node_index,
-        depth_left=cursor.depth_left,
-        leaf_count=cursor.leaf_count,
-        step_known=cursor.step_known,
-        step_index=cursor.step_index,
-        width=cursor.width,
-        elem_bytes=cursor.elem_bytes,
-        chunk_count=cursor.chunk_count,
-        target=cursor.target,
-    )
-
-
-@view
-@internal
-def _clocks(game_id: bytes32) -> (uint64, uint64, uint64):
-    turn: Turn = self._turn(game_id)
-    deadline: uint256 = 0
-    if turn.phase != UNOPENED and turn.phase != RESOLVED:
-        challenger_moves: bool = self._challenger_moves(turn.phase)
-        deadline = clock.deadline(turn.clock, challenger_moves)
-        turn.clock = clock.charge(turn.clock, challenger_moves, block.timestamp)
-    return (
-        convert(turn.clock.provider_left, uint64),
-        convert(turn.clock.challenger_left, uint64),
-        convert(deadline, uint64),
-    )
+def _claim_id(record: IDisputeGame.Record) -> bytes32:
+    return claims.claim_id(record.batch_id, self._index(record))

@@ -18,6 +18,9 @@
 
 MAX_PATH: constant(uint256) = 64
 
+# Most leaves that are proven by one path.
+MAX_ROW: constant(uint256) = 16
+
 TILE_TAG: constant(bytes1) = 0x00
 NODE_TAG: constant(bytes1) = 0x01
 TENSOR_TAG: constant(bytes1) = 0x02
@@ -27,6 +30,7 @@ STEP_TAG: constant(bytes1) = 0x07
 PROGRAM_TAG: constant(bytes1) = 0x08
 LIST_TAG: constant(bytes1) = 0x09
 RECEIPT_TAG: constant(bytes1) = 0x0A
+EMBEDDING_TAG: constant(bytes1) = 0x0B
 
 
 # ------------------------------------------------------------------
@@ -77,6 +81,67 @@ def climb(
     return current
 
 
+@internal
+@pure
+def climb_row(
+    leaves: DynArray[bytes32, MAX_ROW],
+    first: uint256,
+    depth: uint256,
+    path: DynArray[bytes32, MAX_PATH],
+) -> bytes32:
+    """
+    @notice The root that leaves side by side, from `first` on, lead to, `depth` levels above.
+    @param path At each level the node left of theirs, then the one right of them, where those
+           are siblings of theirs.
+    @dev The caller has checked that there is a leaf, that all lie within the tree, and the
+         path's length. Every node is paired with the sibling that its place says, so the root
+         says of each leaf what its own path would.
+    """
+    row: bytes32[MAX_ROW] = empty(bytes32[MAX_ROW])
+    for i: uint256 in range(len(leaves), bound=MAX_ROW):
+        row[i] = leaves[i]
+    size: uint256 = len(leaves)
+    start: uint256 = first
+    used: uint256 = 0
+    for _: uint256 in range(depth, bound=MAX_PATH):
+        below: uint256 = 0
+        above: uint256 = 0
+        if start & 1 == 1:
+            row[0] = self.node(path[used], row[0])
+            used += 1
+            below = 1
+            above = 1
+        for _pair: uint256 in range(MAX_ROW // 2):
+            if below + 1 >= size:
+                break
+            row[above] = self.node(row[below], row[below + 1])
+            below += 2
+            above += 1
+        if below < size:
+            row[above] = self.node(row[below], path[used])
+            used += 1
+            above += 1
+        size = above
+        start = start >> 1
+    return row[0]
+
+
+@internal
+@pure
+def row_path_length(first: uint256, count: uint256, depth: uint256) -> uint256:
+    """
+    @notice How long the path of `count` leaves side by side is; there is one at least.
+    """
+    low: uint256 = first
+    high: uint256 = first + count - 1
+    length: uint256 = 0
+    for _: uint256 in range(depth, bound=MAX_PATH):
+        length += (low & 1) + 1 - (high & 1)
+        low = low >> 1
+        high = high >> 1
+    return length
+
+
 # ------------------------------------------------------------------
 #                     TAGGED LEAVES AND LIST ROOTS
 # ------------------------------------------------------------------
@@ -121,6 +186,17 @@ def token_root(count: uint32, root: bytes32) -> bytes32:
     @notice Root of a token list; binds its length. An empty list has the zero Merkle root.
     """
     return sha256(concat(TOKENS_TAG, convert(count, bytes4), root))
+
+
+@internal
+@pure
+def embedding_root(salt: bytes32, commitment: bytes32) -> bytes32:
+    """
+    @notice Root of an output that is an embedding.
+    @param salt That of the prompt's first token: nobody without it can try guesses of the prompt.
+    @param commitment `tensor_commitment` of the embedding.
+    """
+    return sha256(concat(EMBEDDING_TAG, salt, commitment))
 
 
 @internal

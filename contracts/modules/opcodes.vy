@@ -47,6 +47,8 @@ SPLIT: constant(uint8) = 18
 MEAN: constant(uint8) = 19
 CENTER: constant(uint8) = 20
 GELU: constant(uint8) = 21
+SOFTCAP: constant(uint8) = 22
+GELU_GATE: constant(uint8) = 23
 
 # Where an operand comes from: an input of the step, or a tensor from TENSOR_SLOT on.
 TENSOR_SLOT: constant(uint256) = 4
@@ -161,14 +163,14 @@ def element_operands(
             Operand(slot=0, row=row, column=column),
             Operand(slot=TENSOR_0, row=bias_row, column=column),
         ]
-    if opcode == GELU:
+    if opcode == GELU or opcode == SOFTCAP:
         return [Operand(slot=0, row=row, column=column)]
     if opcode == SPLIT:
         place: uint256[2] = self._head_place(step, row)
         return [Operand(slot=0, row=place[0], column=place[1] + column)]
     # The second operand is the same element of another tensor, or the row's scalar.
     second_column: uint256 = 0
-    if opcode == ADD or opcode == SILU_GATE:
+    if opcode in [ADD, SILU_GATE, GELU_GATE]:
         second_column = column
     else:
         assert opcode in [QUANT, EXP2, CENTER], "step_verifier: opcode"

@@ -194,6 +194,33 @@ def dot(a: Bytes[TILE_BYTES], b: Bytes[TILE_BYTES], b_bits: uint256) -> int256:
     return self._top(total)
 
 
+@internal
+@pure
+def dot_8(a: Bytes[TILE_BYTES], b: Bytes[TILE_BYTES]) -> int256:
+    """
+    @notice sum(a[k] * b[k]) over two int8 tiles of as many elements, at most 512.
+    @dev Digits stay within 512 * 2**14 = 2**23. Appended zeros count as elements of 0.
+    """
+    a_padded: Bytes[TILE_BYTES + 32] = concat(a, empty(bytes32))
+    b_padded: Bytes[TILE_BYTES + 32] = concat(b, empty(bytes32))
+    mask: uint256 = LOW_8
+    bias: uint256 = BIAS_8
+    total: uint256 = 0
+    for i: uint256 in range(unsafe_add(len(a), 31) >> 5, bound=64):
+        x: uint256 = extract32(a_padded, i << 5, output_type=uint256) ^ SIGNS_8
+        y: uint256 = extract32(b_padded, i << 5, output_type=uint256) ^ SIGNS_8
+        # Eight elements to a digit, digits reversed.
+        y = (y << 128) | (y >> 128)
+        y = ((y & EVEN_DIGITS) << 64) | ((y >> 64) & EVEN_DIGITS)
+        for _: uint256 in range(8):
+            total = unsafe_add(
+                total, unsafe_mul(unsafe_sub(x & mask, bias), unsafe_sub(y & mask, bias))
+            )
+            x = x >> 8
+            y = y >> 8
+    return self._top(total)
+
+
 # ------------------------------------------------------------------
 #                       SUMS, MAXIMA, SQUARES
 # ------------------------------------------------------------------

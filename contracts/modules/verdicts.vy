@@ -3,10 +3,22 @@
 """
 @title The verdicts of a game: the step verifier recomputes one element, partial or choice
 @license AGPL-3.0-only
-@notice The element that the walk ended at, piece by piece if its reduction is long. Exported by
-        DisputeGame, which has the story.
+@notice The element that the walk ended at. Exported by DisputeGame, which has the story.
+
+        A reduction of more than one chunk is too long for one proof. So the challenger, who
+        has recomputed it, states the partial of each chunk as it picks the element, and the
+        provider answers with one proof of its choice: `prove_combine`, the partials do give
+        the element, or `prove_chunk`, this one is not what its operands give.
+        A right element can always be proven: if all partials are right, they give it; if
+        not, any wrong one is the provider's to name. A wrong element with right partials can
+        not: they do not give it, and each is what its operands give. What is stated says no
+        more than that, so a challenger gains nothing by stating anything else: there is one
+        partial for each chunk, in order, of 64 bits like those of honest operands. Where
+        false ones cannot even be joined the verifier reverts, which costs the provider one
+        of its two proofs and leaves it the other.
 @dev Pass, step and element come again as calldata and are compared with the hashes that the
      game stands at: cheaper than to store them.
+     INVARIANT: `pick_element` has taken a partial for each of several chunks, none otherwise.
 """
 
 from ..interfaces import IDisputeGame
@@ -15,6 +27,7 @@ from ..interfaces import Types
 from . import descent
 from . import game_state
 from . import stakes
+from . import tensor
 
 uses: game_state
 uses: stakes
@@ -28,6 +41,7 @@ uses: stakes
 @external
 def prove_element(
     game_id: bytes32,
+    given: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     step: Types.Step,
     element: IDisputeGame.Element,
@@ -37,101 +51,85 @@ def prove_element(
     """
     @notice Provider: open the inputs of the element (at most one chunk). Ends the game.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.PROVE_ELEMENT)
-    game_state._check_context(game_id, pass_, step, element)
-    assert cursor.chunk_count <= 1, "dispute_game: reveal partials"
-    right: bool = staticcall IStepVerifier(game_state.records[game_id].verifier).verify_element(
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PROVE_ELEMENT)
+    game_state._check_context(record, pass_, step, element)
+    assert len(element.partials) == 0, "dispute_game: many chunks"
+    right: bool = staticcall IStepVerifier(record.verifier).verify_element(
         step,
         pass_,
-        game_state.records[game_id].trace_root,
+        record.trace_root,
         element.row,
         element.column,
         element.value,
         openings,
         token,
     )
-    self._judge(game_id, right, "element is right", "element is wrong")
+    self._judge(game_id, record, right, "element is right", "element is wrong")
 
 
 @external
-def reveal_partials(
+def prove_combine(
     game_id: bytes32,
+    given: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     step: Types.Step,
     element: IDisputeGame.Element,
     openings: DynArray[Types.Opening, 6],
 ):
     """
-    @notice Provider: the partials of the element's reduction (more than one chunk), and the
-            row's scalars that join them. Ends the game if they do not give the value.
+    @notice Provider: the stated partials do give the element. Ends the game.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.PROVE_ELEMENT)
-    picked: IDisputeGame.Element = element
-    picked.partials = []
-    game_state._check_context(game_id, pass_, step, picked)
-    assert cursor.chunk_count > 1, "dispute_game: prove the element"
-    assert len(element.partials) == cursor.chunk_count, "dispute_game: partials missing"
-    joins: bool = staticcall IStepVerifier(game_state.records[game_id].verifier).verify_combine(
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PROVE_ELEMENT)
+    game_state._check_context(record, pass_, step, element)
+    assert len(element.partials) > 0, "dispute_game: prove the element"
+    joins: bool = staticcall IStepVerifier(record.verifier).verify_combine(
         step,
         pass_,
-        game_state.records[game_id].trace_root,
+        record.trace_root,
         element.row,
         element.column,
         element.value,
         element.partials,
         openings,
     )
-    log IDisputeGame.PartialsRevealed(game_id=game_id, partials=element.partials)
-    if joins:
-        game_state.records[game_id].node = keccak256(abi_encode(element))
-        game_state._leave(game_id, game_state.PICK_CHUNK)
-    else:
-        stakes._convict(game_id, "partials do not give the element")
-
-
-@external
-def pick_chunk(game_id: bytes32, chunk: uint256, node: bytes32):
-    """
-    @notice Challenger: name the wrong partial.
-    """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.PICK_CHUNK)
-    game_state._check_node(game_id, node)
-    assert chunk < cursor.chunk_count, "dispute_game: no such chunk"
-    cursor.target = chunk
-    game_state._aim(game_id, cursor)
-    game_state._leave(game_id, game_state.PROVE_CHUNK)
-    log IDisputeGame.ChunkPicked(game_id=game_id, chunk=chunk)
+    self._judge(
+        game_id, record, joins, "partials give the element", "partials do not give the element"
+    )
 
 
 @external
 def prove_chunk(
     game_id: bytes32,
+    given: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     step: Types.Step,
     element: IDisputeGame.Element,
+    chunk: uint256,
     openings: DynArray[Types.Opening, 6],
 ):
     """
-    @notice Provider: open the operands of the picked chunk. Ends the game.
+    @notice Provider: one stated partial is wrong. Ends the game.
     """
-    chunk: uint256 = game_state._enter(game_id, game_state.PROVE_CHUNK).target
-    game_state._check_context(game_id, pass_, step, element)
-    right: bool = staticcall IStepVerifier(game_state.records[game_id].verifier).verify_chunk(
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PROVE_ELEMENT)
+    game_state._check_context(record, pass_, step, element)
+    assert chunk < len(element.partials) // descent.PARTIAL_BYTES, "dispute_game: no such chunk"
+    as_stated: bool = staticcall IStepVerifier(record.verifier).verify_chunk(
         step,
         pass_,
-        game_state.records[game_id].trace_root,
+        record.trace_root,
         element.row,
         element.column,
         chunk,
-        convert(element.partials[chunk], int256),
+        tensor.element(element.partials, descent.PARTIAL_BYTES, chunk),
         openings,
     )
-    self._judge(game_id, right, "partial is right", "partial is wrong")
+    self._judge(game_id, record, not as_stated, "a partial is misstated", "partial is as stated")
 
 
 @external
 def prove_sample(
     game_id: bytes32,
+    given: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     claimed: Types.TokenOpening,
     openings: DynArray[Types.Opening, 4],
@@ -139,17 +137,24 @@ def prove_sample(
     """
     @notice Provider: the claimed token stands against the rival. Ends the game.
     """
-    rival: uint256 = game_state._enter(game_id, game_state.PROVE_SAMPLE).target
-    game_state._check_terms(game_id, keccak256(abi_encode(pass_)))
-    stands: bool = staticcall IStepVerifier(game_state.records[game_id].verifier).verify_sample(
-        pass_, game_state.records[game_id].trace_root, claimed, convert(rival, uint32), openings
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PROVE_SAMPLE)
+    rival: uint256 = descent.unpack(record.cursor).target
+    game_state._check_terms(record, keccak256(abi_encode(pass_)))
+    stands: bool = staticcall IStepVerifier(record.verifier).verify_sample(
+        pass_, record.trace_root, claimed, convert(rival, uint32), openings
     )
-    self._judge(game_id, stands, "token stands", "token is beaten")
+    self._judge(game_id, record, stands, "token stands", "token is beaten")
 
 
 @internal
-def _judge(game_id: bytes32, right: bool, acquittal: String[64], conviction: String[64]):
+def _judge(
+    game_id: bytes32,
+    record: IDisputeGame.Record,
+    right: bool,
+    acquittal: String[64],
+    conviction: String[64],
+):
     if right:
-        stakes._acquit(game_id, acquittal)
+        stakes._acquit(game_id, record, acquittal)
     else:
-        stakes._convict(game_id, conviction)
+        stakes._convict(game_id, record, conviction)

@@ -10,6 +10,7 @@
 from ..interfaces import IDisputeGame
 from ..interfaces import IStepVerifier
 from ..interfaces import Types
+from . import claims
 from . import descent
 from . import game_state
 from . import merkle
@@ -24,21 +25,29 @@ uses: game_state
 
 
 @external
-def pick_node(game_id: bytes32, child: uint256, node: bytes32, path: DynArray[bytes32, 6]):
+def pick_node(
+    game_id: bytes32,
+    given: IDisputeGame.Record,
+    child: uint256,
+    node: bytes32,
+    path: DynArray[bytes32, 6],
+):
     """
     @notice Challenger: go down to one of the nodes shown last.
     @dev The path leads to the node that the children were shown for, so that they need not
          be stored, and a pick replayed after a reorganisation fits no other children.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.PICK_NODE)
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PICK_NODE)
+    cursor: descent.Cursor = descent.unpack(record.cursor)
     height: uint256 = descent.next_height(cursor.depth_left)
     assert len(path) == height, "dispute_game: wrong path length"
     cursor = descent.below(cursor, child)
     assert child < 1 << height and descent.holds_leaf(cursor), "dispute_game: no such node"
     shown_for: bytes32 = merkle.climb(node, child, path, 0, height)
-    game_state._check_node(game_id, shown_for)
-    game_state._place(game_id, cursor, node)
-    game_state._leave(game_id, game_state._reveal_phase(cursor))
+    game_state._check_node(record, shown_for)
+    record.cursor = descent.pack(cursor)
+    record.node = node
+    game_state._leave(game_id, record, game_state._reveal_phase(cursor))
     log IDisputeGame.NodePicked(
         game_id=game_id,
         in_steps=not cursor.step_known,
@@ -51,31 +60,35 @@ def pick_node(game_id: bytes32, child: uint256, node: bytes32, path: DynArray[by
 
 @external
 def challenge_sample(
-    game_id: bytes32, pass_: Types.ForwardPass, trace_root: bytes32, rival: uint32
+    game_id: bytes32, given: IDisputeGame.Record, pass_: Types.ForwardPass, rival: uint32
 ):
     """
     @notice Challenger: accept the trace and claim that `rival` beats the claimed token.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.PICK_NODE)
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PICK_NODE)
+    cursor: descent.Cursor = descent.unpack(record.cursor)
     assert not cursor.step_known, "dispute_game: a step is picked"
-    game_state._check_terms(game_id, keccak256(abi_encode(pass_)))
-    assert trace_root == game_state.records[game_id].trace_root, "dispute_game: other trace"
-    assert rival < pass_.vocab_size, "dispute_game: no such token"
+    game_state._check_terms(record, keccak256(abi_encode(pass_)))
+    # INVARIANT: no rival of an embedding: its provider could open no claimed token.
+    assert rival < pass_.vocab_size and not claims.embeds(pass_.gumbel_table), (
+        "dispute_game: no such token"
+    )
     cursor.target = convert(rival, uint256)
-    game_state._aim(game_id, cursor)
-    game_state._leave(game_id, game_state.PROVE_SAMPLE)
+    record.cursor = descent.pack(cursor)
+    game_state._leave(game_id, record, game_state.PROVE_SAMPLE)
     log IDisputeGame.SampleChallenged(game_id=game_id, rival=rival)
 
 
 @external
-def reveal_nodes(game_id: bytes32, children: DynArray[bytes32, 64]):
+def reveal_nodes(game_id: bytes32, given: IDisputeGame.Record, children: DynArray[bytes32, 64]):
     """
     @notice Provider: all nodes `next_height` levels below the picked one.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.REVEAL_NODES)
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.REVEAL_NODES)
+    cursor: descent.Cursor = descent.unpack(record.cursor)
     above: bytes32 = descent.join(cursor, children)
-    game_state._check_node(game_id, above)
-    game_state._leave(game_id, game_state.PICK_NODE)
+    game_state._check_node(record, above)
+    game_state._leave(game_id, record, game_state.PICK_NODE)
     log IDisputeGame.NodesRevealed(
         game_id=game_id,
         in_steps=not cursor.step_known,
@@ -93,6 +106,7 @@ def reveal_nodes(game_id: bytes32, children: DynArray[bytes32, 64]):
 @external
 def reveal_step(
     game_id: bytes32,
+    given: IDisputeGame.Record,
     pass_: Types.ForwardPass,
     step: Types.Step,
     program_path: DynArray[bytes32, 32],
@@ -103,10 +117,11 @@ def reveal_step(
     @dev The picked leaf binds the output's shape and its tile tree; both are computed here
          (the step gives the shape, the children the root) and must hash to it.
     """
-    index: uint256 = game_state._enter(game_id, game_state.REVEAL_STEP).node_index
-    game_state._check_terms(game_id, keccak256(abi_encode(pass_)))
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.REVEAL_STEP)
+    index: uint256 = descent.unpack(record.cursor).node_index
+    game_state._check_terms(record, keccak256(abi_encode(pass_)))
     self._check_program(pass_, step, index, program_path)
-    verifier: IStepVerifier = IStepVerifier(game_state.records[game_id].verifier)
+    verifier: IStepVerifier = IStepVerifier(record.verifier)
     rows: uint32 = 0
     width: uint32 = 0
     elem_bytes: uint8 = 0
@@ -117,11 +132,14 @@ def reveal_step(
     cursor: descent.Cursor = descent.at_tiles_root(index, rows, width, elem_bytes, chunk_count)
     root: bytes32 = descent.join(cursor, children)
     output: bytes32 = merkle.tensor_commitment(rows, width, elem_bytes, root)
-    game_state._check_node(game_id, output)
-    game_state.records[game_id].terms = keccak256(abi_encode(pass_, step))
-    game_state._place(game_id, cursor, root)
+    game_state._check_node(record, output)
+    record.terms = keccak256(abi_encode(pass_, step))
+    record.cursor = descent.pack(cursor)
+    record.node = root
     game_state._leave(
-        game_id, game_state.REVEAL_TILE if cursor.depth_left == 0 else game_state.PICK_NODE
+        game_id,
+        record,
+        game_state.REVEAL_TILE if cursor.depth_left == 0 else game_state.PICK_NODE
     )
     log IDisputeGame.StepRevealed(
         game_id=game_id,
@@ -136,16 +154,17 @@ def reveal_step(
 
 
 @external
-def reveal_tile(game_id: bytes32, data: Bytes[2048]):
+def reveal_tile(game_id: bytes32, given: IDisputeGame.Record, data: Bytes[2048]):
     """
     @notice Provider: the elements of the picked tile, big-endian.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.REVEAL_TILE)
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.REVEAL_TILE)
+    cursor: descent.Cursor = descent.unpack(record.cursor)
     assert len(data) == descent.tile_elements(cursor) * cursor.elem_bytes, (
         "dispute_game: wrong tile length"
     )
-    game_state._check_node(game_id, merkle.tile_leaf(data))
-    game_state._leave(game_id, game_state.PICK_ELEMENT)
+    game_state._check_node(record, merkle.tile_leaf(data))
+    game_state._leave(game_id, record, game_state.PICK_ELEMENT)
     log IDisputeGame.TileRevealed(
         game_id=game_id,
         row=descent.row(cursor),
@@ -155,24 +174,38 @@ def reveal_tile(game_id: bytes32, data: Bytes[2048]):
 
 
 @external
-def pick_element(game_id: bytes32, element: uint256, data: Bytes[2048]):
+def pick_element(
+    game_id: bytes32,
+    given: IDisputeGame.Record,
+    element: uint256,
+    data: Bytes[2048],
+    partials: Bytes[2048],
+):
     """
-    @notice Challenger: name the wrong element of the tile.
+    @notice Challenger: name the wrong element of the tile; where its reduction has more than
+            one chunk, state what each chunk's partial is.
     @dev The tile comes again: cheaper than to store it, and at the challenger's expense.
+         An honest challenger agrees with all inputs of the step, so it has the partials.
     """
-    cursor: descent.Cursor = game_state._enter(game_id, game_state.PICK_ELEMENT)
+    record: IDisputeGame.Record = game_state._enter(game_id, given, game_state.PICK_ELEMENT)
+    cursor: descent.Cursor = descent.unpack(record.cursor)
     assert element < descent.tile_elements(cursor), "dispute_game: no such element"
-    game_state._check_node(game_id, merkle.tile_leaf(data))
+    game_state._check_node(record, merkle.tile_leaf(data))
+    assert len(partials) == descent.partials_bytes(cursor), "dispute_game: wrong partials"
     picked: IDisputeGame.Element = IDisputeGame.Element(
         row=descent.row(cursor),
         column=descent.first_column(cursor) + element,
         value=tensor.element(data, cursor.elem_bytes, element),
-        partials=[],
+        partials=partials,
     )
-    game_state.records[game_id].node = keccak256(abi_encode(picked))
-    game_state._leave(game_id, game_state.PROVE_ELEMENT)
+    record.node = keccak256(abi_encode(picked))
+    game_state._leave(game_id, record, game_state.PROVE_ELEMENT)
     log IDisputeGame.ElementPicked(
-        game_id=game_id, row=picked.row, column=picked.column, value=picked.value
+        game_id=game_id,
+        row=picked.row,
+        column=picked.column,
+        value=picked.value,
+        partials=partials,
     )
 
 

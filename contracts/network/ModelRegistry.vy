@@ -119,7 +119,9 @@ def _check(model: Types.Model):
     assert model.vocab_size > 0, "model_registry: no vocabulary"
     assert model.context_length > 1, "model_registry: no context"
     assert model.context_length <= MAX_CONTEXT, "model_registry: context too long"
-    assert model.gumbel_table < model.n_tables, "model_registry: no such table"
+    assert claims.embeds(model.gumbel_table) or model.gumbel_table < model.n_tables, (
+        "model_registry: no such table"
+    )
     for token: uint32 in model.eos_tokens:
         assert token < model.vocab_size, "model_registry: end token outside the vocabulary"
 

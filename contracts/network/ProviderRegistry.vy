@@ -10,6 +10,7 @@
         oneself is not free.
         Free bond leaves by ticket: it stops backing claims at once, and is paid out after
         `unbonding_seconds`, longer than a challenge window and the longest game.
+        Where a provider serves, it says in an event: gateways find it by that.
 @custom:kill Nothing stops the registry. The deployer names the settlement once.
 """
 
@@ -28,6 +29,7 @@ initializes: tickets
 # ------------------------------------------------------------------
 
 MAX_UNBONDING_SECONDS: constant(uint256) = 365 * 86_400
+MAX_URL: constant(uint256) = 256
 
 
 # ------------------------------------------------------------------
@@ -92,6 +94,15 @@ def bond_for(provider: address, amount: uint256):
     @notice Add to someone's bond from the caller's tokens.
     """
     self._bond(provider, amount)
+
+
+@external
+def announce(url: String[MAX_URL]):
+    """
+    @notice Say where the caller serves; an empty text takes it back. For those with a bond.
+    """
+    assert self.bonded[msg.sender] > 0, "provider_registry: no bond"
+    log IProviderRegistry.Announced(provider=msg.sender, url=url)
 
 
 @external

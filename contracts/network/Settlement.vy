@@ -7,32 +7,47 @@
 @notice A provider posts the Merkle root of many receipts in one transaction; that locks the
         slash of every one of them. For `window_seconds` anyone may open games against any
         claim. A claim that no game has convicted, with none left open, is then paid: the
-        receipt is shown, with the job that the consumer signed. Each job is paid once.
+        receipt is shown, with the job that the consumer signed. Of the jobs of a consumer
+        for a provider one is paid for each nonce.
         A convicted claim costs its provider the slash: part goes to the game's opener, the
         rest is burned.
+        A provider that finds a claim of its own wrong (hardware fails) may take it back in
+        the first eighth of the window: nobody is charged, and a twentieth of the slash
+        burns. The audits draw no claim before that, and challengers hold their games back
+        until then: so it decides without having seen who checks (`withdraw_claim`).
         What holds for a claim is fixed before it is posted: the game, the parameters and
         the payment contract are immutable, the verifier is the model's for ever.
-@custom:kill Nothing stops the settlement. The deployer names the game once.
+@custom:kill Nothing stops the settlement. The deployer names the audits and the game once;
+        where it names no audits before the game, there are none for ever.
 """
 
 from snekmate.utils import eip712_domain_separator
 
+from ..interfaces import IAudits
 from ..interfaces import IDisputeGame
 from ..interfaces import IModelRegistry
 from ..interfaces import IPayment
 from ..interfaces import IProviderRegistry
 from ..interfaces import ISettlement
 from ..interfaces import Types
+from ..modules import batches
 from ..modules import claim_form
 from ..modules import claims
 from ..modules import jobs
+from ..modules import merkle
 from ..modules import one_shot
 
 implements: ISettlement
 initializes: eip712_domain_separator
 initializes: one_shot
+initializes: batches
 
-exports: eip712_domain_separator.eip712Domain
+exports: (
+    eip712_domain_separator.eip712Domain,
+    batches.batch,
+    batches.status,
+    batches.paid,
+)
 
 
 # ------------------------------------------------------------------
@@ -44,6 +59,7 @@ OPEN: constant(uint8) = 0
 FINALISED: constant(uint8) = 1
 CONVICTED: constant(uint8) = 2
 ABANDONED: constant(uint8) = 3
+WITHDRAWN: constant(uint8) = 4
 
 MIN_WINDOW_SECONDS: constant(uint256) = 10
 MAX_WINDOW_SECONDS: constant(uint256) = 30 * 86_400
@@ -51,6 +67,10 @@ MAX_WINDOW_SECONDS: constant(uint256) = 30 * 86_400
 # Half at most: a provider that convicts itself through a puppet burns the other half.
 MAX_REWARD_BPS: constant(uint256) = 5_000
 BPS: constant(uint256) = 10_000
+
+# In this part of the window, and for this part of the slash, a claim can be taken back.
+WITHDRAWAL_PART: constant(uint256) = 8
+WITHDRAWAL_FEE_BPS: constant(uint256) = 500
 
 MAX_SLASH: constant(uint256) = 2**128
 MAX_COUNT: constant(uint256) = 2**32 - 1
@@ -72,16 +92,14 @@ reward_bps: public(immutable(uint256))
 #                              STORAGE
 # ------------------------------------------------------------------
 
-batch: public(HashMap[bytes32, ISettlement.Batch])
-
 # How many batches a provider has posted.
 next_nonce: public(HashMap[address, uint256])
 
-# By claim id.
-status: public(HashMap[bytes32, uint8])
+# The audits; zero where there are none.
+audits: public(address)
 
-# By job id.
-paid: public(HashMap[bytes32, bool])
+# By claim id, where `keep_payment` has asked for it.
+paid_for: public(HashMap[bytes32, uint256])
 
 
 # ------------------------------------------------------------------
@@ -123,6 +141,22 @@ def __init__(
     window_seconds = window_seconds_
     slash_per_claim = slash_per_claim_
     reward_bps = reward_bps_
+
+
+@external
+def set_audits(audits: address):
+    """
+    @notice Deployer, once and before the game is named: name the audits.
+    """
+    assert msg.sender == one_shot.DEPLOYER, "one_shot: caller is not the deployer"
+    assert one_shot.target == empty(address), "settlement: game is set"
+    assert self.audits == empty(address), "one_shot: already set"
+    assert audits.is_contract, "one_shot: not a contract"
+    assert staticcall IAudits(audits).settlement() == self, (
+        "settlement: audits name another settlement"
+    )
+    self.audits = audits
+    log ISettlement.AuditsSet(audits=audits)
 
 
 @external
@@ -178,8 +212,11 @@ def post_batch(root: bytes32, count: uint256) -> bytes32:
     nonce: uint256 = self.next_nonce[msg.sender]
     batch_id: bytes32 = self._batch_id(msg.sender, root, count, nonce)
     self.next_nonce[msg.sender] = nonce + 1
-    self.batch[batch_id] = ISettlement.Batch(
-        provider=msg.sender, root=root, count=count, posted_at=block.timestamp
+    batches._store(
+        batch_id,
+        ISettlement.Batch(
+            provider=msg.sender, root=root, count=count, posted_at=block.timestamp
+        ),
     )
     extcall IProviderRegistry(providers).lock(msg.sender, count * slash_per_claim)
     log ISettlement.BatchPosted(
@@ -212,23 +249,46 @@ def finalise(
     @param signature The consumer's signature of the job (EOA, or ERC-1271 contract).
     @return What was paid, in payment-token units.
     """
-    return self._finalise(
-        batch_id,
-        ISettlement.Finalisation(
-            index=index, receipt=receipt, proof=proof, job=job, signature=signature
-        ),
+    batch: ISettlement.Batch = batches._batch(batch_id)
+    assert claims.is_in_batch(receipt, index, batch.count, batch.root, proof), (
+        "settlement: receipt not in the batch"
     )
+    paid: uint256 = self._finalise(
+        batch_id,
+        batch,
+        index,
+        ISettlement.Finalisation(receipt=receipt, job=job, signature=signature),
+    )
+    self._unlock(batch.provider, 1)
+    return paid
 
 
 @external
-def finalise_many(batch_id: bytes32, items: DynArray[ISettlement.Finalisation, 16]) -> uint256:
+def finalise_many(
+    batch_id: bytes32,
+    first: uint256,
+    items: DynArray[ISettlement.Finalisation, 16],
+    path: DynArray[bytes32, 64],
+) -> uint256:
     """
-    @notice As `finalise`, for several claims of a batch, all or nothing.
+    @notice As `finalise`, for claims of a batch that lie side by side, all or nothing.
+    @param first The index of the first one.
+    @param path One proof for all: the nodes beside theirs, from the leaves up, left before right.
     @return What was paid in all.
     """
-    paid: uint256 = 0
+    batch: ISettlement.Batch = batches._batch(batch_id)
+    leaves: DynArray[bytes32, 16] = []
     for claim: ISettlement.Finalisation in items:
-        paid += self._finalise(batch_id, claim)
+        leaves.append(merkle.receipt_leaf(abi_encode(claim.receipt)))
+    assert claims.are_in_batch(leaves, first, batch.count, batch.root, path), (
+        "settlement: receipt not in the batch"
+    )
+    paid: uint256 = 0
+    index: uint256 = first
+    for claim: ISettlement.Finalisation in items:
+        paid += self._finalise(batch_id, batch, index, claim)
+        index += 1
+    self._unlock(batch.provider, len(items))
     return paid
 
 
@@ -238,27 +298,69 @@ def abandon(batch_id: bytes32, index: uint256):
     @notice Provider, after the window and with no game open: give up the payment of a
             claim (that cannot be finalised) and release its slash.
     """
-    batch: ISettlement.Batch = self.batch[batch_id]
+    batch: ISettlement.Batch = batches._batch(batch_id)
     assert msg.sender == batch.provider, "settlement: caller is not the provider"
     assert index < batch.count, "settlement: no such claim"
-    claim_id: bytes32 = self._end(batch_id, index, batch, ABANDONED)
+    assert block.timestamp > batch.posted_at + window_seconds, "settlement: window still open"
+    claim_id: bytes32 = self._end(batch_id, index, ABANDONED)
+    self._unlock(batch.provider, 1)
     log ISettlement.ClaimAbandoned(claim_id=claim_id, batch_id=batch_id, index=index)
+
+
+@external
+def withdraw_claim(batch_id: bytes32, index: uint256):
+    """
+    @notice Provider, in the first eighth of the window and with no game open: take back a
+            claim that it has found wrong. It is never paid; a twentieth of its slash is
+            burned, the rest released.
+    @dev SAFETY: whoever opens a game in this time lets its provider out for the fee, if the
+         provider's transaction comes first. Challengers wait; no draw covers the claim yet.
+         So a cheat decides before it can know, and by taking back all that it cheated on it
+         has paid the fee and earned nothing.
+    """
+    batch: ISettlement.Batch = batches._batch(batch_id)
+    assert msg.sender == batch.provider, "settlement: caller is not the provider"
+    assert index < batch.count, "settlement: no such claim"
+    assert block.timestamp <= self._withdrawal_until(batch.posted_at), (
+        "settlement: too late to withdraw"
+    )
+    claim_id: bytes32 = self._end(batch_id, index, WITHDRAWN)
+    fee: uint256 = slash_per_claim * WITHDRAWAL_FEE_BPS // BPS
+    extcall IProviderRegistry(providers).slash(batch.provider, fee, 0, batch.provider)
+    extcall IProviderRegistry(providers).unlock(batch.provider, slash_per_claim - fee)
+    log ISettlement.ClaimWithdrawn(claim_id=claim_id, batch_id=batch_id, index=index, fee=fee)
+
+
+@external
+def keep_payment(batch_id: bytes32, index: uint256):
+    """
+    @notice Audits only: what this claim will be paid must be readable afterwards.
+    """
+    assert msg.sender == self.audits, "settlement: caller is not the audits"
+    batches._keep_payment(batch_id, index)
 
 
 @external
 def convict(batch_id: bytes32, index: uint256, opener: address):
     """
-    @notice Dispute game only: a claim is wrong. Slashes its provider, rewards the opener.
+    @notice Dispute game and audits only: a claim is wrong, or its provider did not answer
+            for it. Slashes the provider, rewards the opener.
     """
-    assert msg.sender == one_shot.target, "settlement: caller is not the game"
+    assert msg.sender == one_shot.target or msg.sender == self.audits, (
+        "settlement: caller is not the game"
+    )
     claim_id: bytes32 = claims.claim_id(batch_id, index)
+    # A game may go on about a claim that the audits have convicted: it ends as any other,
+    # and there is nothing left to slash.
+    if batches._status(batch_id, index) == CONVICTED and msg.sender == one_shot.target:
+        return
     # INVARIANT: games open within the window only and hold off its end, so a claim in a
     # game is open, and its slash is locked.
-    assert self.status[claim_id] == OPEN, "settlement: claim is not open"
-    self.status[claim_id] = CONVICTED
+    assert batches._status(batch_id, index) == OPEN, "settlement: claim is not open"
+    batches._set_status(batch_id, index, CONVICTED)
     reward: uint256 = slash_per_claim * reward_bps // BPS
     extcall IProviderRegistry(providers).slash(
-        self.batch[batch_id].provider, slash_per_claim, reward, opener
+        batches._batch(batch_id).provider, slash_per_claim, reward, opener
     )
     log ISettlement.ClaimConvicted(
         claim_id=claim_id,
@@ -293,9 +395,10 @@ def disputed(
     @dev What is asked here, `finalise` asks, too: no payable claim is beyond challenge. A
          claim of no output can be challenged at token 0.
     """
-    batch: ISettlement.Batch = self.batch[batch_id]
+    batch: ISettlement.Batch = batches._batch(batch_id)
     assert batch.provider != empty(address), "settlement: no such batch"
     assert block.timestamp <= batch.posted_at + window_seconds, "settlement: window is over"
+    assert batches._status(batch_id, index) != WITHDRAWN, "settlement: claim is withdrawn"
     assert claims.is_in_batch(receipt, index, batch.count, batch.root, proof), (
         "settlement: receipt not in the batch"
     )
@@ -317,15 +420,16 @@ def disputed(
 def check_output(
     pass_: Types.ForwardPass,
     ending: ISettlement.Ending,
+    trace_root: bytes32,
     token: Types.TokenOpening,
     previous: Types.TokenOpening,
 ) -> bool:
     """
     @notice Whether the claim's output is well-formed around its disputed token, whatever
-            the model computes.
+            the model computes, or its embedding the output of the trace's last step.
     @return True; where it is not, the call reverts and says why.
     """
-    claim_form.check(pass_, ending, token, previous)
+    claim_form.check(pass_, ending, trace_root, token, previous)
     return True
 
 
@@ -340,8 +444,18 @@ def challenge_until(batch_id: bytes32) -> uint256:
     """
     @notice The last second in which a game may open; 0 for an unknown batch.
     """
-    posted_at: uint256 = self.batch[batch_id].posted_at
+    posted_at: uint256 = batches._batch(batch_id).posted_at
     return 0 if posted_at == 0 else posted_at + window_seconds
+
+
+@view
+@external
+def withdrawal_until(batch_id: bytes32) -> uint256:
+    """
+    @notice The last second in which a claim can be taken back; 0 for an unknown batch.
+    """
+    posted_at: uint256 = batches._batch(batch_id).posted_at
+    return 0 if posted_at == 0 else self._withdrawal_until(posted_at)
 
 
 @view
@@ -395,20 +509,28 @@ def game() -> address:
 
 
 @internal
-def _finalise(batch_id: bytes32, claim: ISettlement.Finalisation) -> uint256:
-    batch: ISettlement.Batch = self.batch[batch_id]
+def _finalise(
+    batch_id: bytes32,
+    batch: ISettlement.Batch,
+    index: uint256,
+    claim: ISettlement.Finalisation,
+) -> uint256:
+    """
+    @dev The caller has checked that the receipt is in the batch, and releases the slash.
+    """
     receipt: Types.Receipt = claim.receipt
     job: Types.Job = claim.job
-    assert claims.is_in_batch(receipt, claim.index, batch.count, batch.root, claim.proof), (
-        "settlement: receipt not in the batch"
-    )
     assert receipt.job_id == self._job_id(job), "settlement: wrong job"
     jobs.check_terms(job, receipt, batch.provider, batch.posted_at)
     jobs.check_signature(job.consumer, receipt.job_id, claim.signature)
     self._check_model(job.model_root, batch.posted_at)
-    assert not self.paid[receipt.job_id], "settlement: job is paid already"
-    self.paid[receipt.job_id] = True
-    claim_id: bytes32 = self._end(batch_id, claim.index, batch, FINALISED)
+    # INVARIANT: a job is one consumer's for one provider, so its nonce stands for it.
+    assert not batches._is_paid(job.consumer, job.provider, job.nonce), (
+        "settlement: job is paid already"
+    )
+    batches._set_paid(job.consumer, job.provider, job.nonce)
+    assert block.timestamp > batch.posted_at + window_seconds, "settlement: window still open"
+    claim_id: bytes32 = self._end(batch_id, index, FINALISED)
     paid: uint256 = extcall IPayment(payment).pay(
         receipt.job_id,
         job.consumer,
@@ -417,11 +539,13 @@ def _finalise(batch_id: bytes32, claim: ISettlement.Finalisation) -> uint256:
         self._credit_cap(job, receipt.output_tokens),
         batch.posted_at,
     )
+    if batches._keeps_payment(batch_id, index):
+        self.paid_for[claim_id] = paid
     log ISettlement.ClaimFinalised(
         claim_id=claim_id,
         job_id=receipt.job_id,
         batch_id=batch_id,
-        index=claim.index,
+        index=index,
         consumer=job.consumer,
         provider=job.provider,
         price=receipt.price,
@@ -431,21 +555,31 @@ def _finalise(batch_id: bytes32, claim: ISettlement.Finalisation) -> uint256:
 
 
 @internal
-def _end(
-    batch_id: bytes32, index: uint256, batch: ISettlement.Batch, status: uint8
-) -> bytes32:
+def _end(batch_id: bytes32, index: uint256, status: uint8) -> bytes32:
     """
-    @notice End a claim that nobody has convicted, and release its slash.
+    @notice End a claim that nobody has convicted; the caller sees to its slash.
     """
     claim_id: bytes32 = claims.claim_id(batch_id, index)
-    assert block.timestamp > batch.posted_at + window_seconds, "settlement: window still open"
-    assert self.status[claim_id] == OPEN, "settlement: claim is not open"
+    assert batches._status(batch_id, index) == OPEN, "settlement: claim is not open"
     assert staticcall IDisputeGame(one_shot.target).open_games(claim_id) == 0, (
         "settlement: a game is open"
     )
-    self.status[claim_id] = status
-    extcall IProviderRegistry(providers).unlock(batch.provider, slash_per_claim)
+    batches._set_status(batch_id, index, status)
     return claim_id
+
+
+@internal
+def _unlock(provider: address, count: uint256):
+    """
+    @notice Release the slash of so many claims that have ended.
+    """
+    extcall IProviderRegistry(providers).unlock(provider, count * slash_per_claim)
+
+
+@view
+@internal
+def _withdrawal_until(posted_at: uint256) -> uint256:
+    return posted_at + window_seconds // WITHDRAWAL_PART
 
 
 @view

@@ -5,21 +5,25 @@
 @title Fee router: where the protocol's dollars arrive, on their way to the burn auction
 @license AGPL-3.0-only
 @notice Fees of the credit ledger are sent here, subscriptions are paid here. Anyone forwards
-        everything to the burn auction; there is no other way out.
+        it: a fifth to the audits, where the deployer has named them, the rest to the burn
+        auction. There is no other way out.
         A subscription is a plan's name, an account and a date. What a plan grants is the
         gateway's business: this contract only sells it, in periods of 30 days that are added
         to what is left.
-@custom:kill Nothing stops it. The owner (the timelock) sets the prices of plans; a price of 0
+@custom:kill Nothing stops it. The deployer names the audits once. The owner (the timelock) sets the prices of plans; a price of 0
         ends the sale of a plan, never what is paid.
 """
 
 from ethereum.ercs import IERC20
 from snekmate.auth import ownable
 
+from ..interfaces import IAudits
 from ..interfaces import IBurnAuction
 from ..interfaces import IFeeRouter
+from ..modules import one_shot
 
 implements: IFeeRouter
+initializes: one_shot
 initializes: ownable
 
 exports: (ownable.owner, ownable.transfer_ownership, ownable.renounce_ownership)
@@ -32,6 +36,9 @@ exports: (ownable.owner, ownable.transfer_ownership, ownable.renounce_ownership)
 PERIOD_SECONDS: constant(uint256) = 30 * 86_400
 MAX_PERIODS: constant(uint256) = 36
 MAX_PRICE_USD_MICRO: constant(uint256) = 10**6 * 10**6
+
+AUDIT_SHARE_BPS: constant(uint256) = 2_000
+BPS: constant(uint256) = 10_000
 
 
 # ------------------------------------------------------------------
@@ -71,10 +78,23 @@ def __init__(payment_token_: address, auction_: address, owner_: address):
         "fee_router: auction sells another token"
     )
     assert owner_ != empty(address), "fee_router: no owner"
+    one_shot.__init__()
     ownable.__init__()
     ownable._transfer_ownership(owner_)
     payment_token = payment_token_
     auction = auction_
+
+
+@external
+def set_audits(audits: address):
+    """
+    @notice Deployer, once: name the audits, which a fifth of the dollars goes to.
+    """
+    one_shot._set(audits)
+    assert staticcall IAudits(audits).payment_token() == payment_token, (
+        "fee_router: audits pay another token"
+    )
+    log IFeeRouter.AuditsSet(audits=audits)
 
 
 # ------------------------------------------------------------------
@@ -101,14 +121,19 @@ def set_plan(plan: uint256, price_usd_micro: uint256):
 @external
 def route() -> uint256:
     """
-    @notice Anyone: send all dollars held here to the burn auction; nothing happens with none.
-    @return The amount.
+    @notice Anyone: send all dollars held here on their way; nothing happens with none.
+    @return What went to the burn auction.
     """
-    amount: uint256 = staticcall IERC20(payment_token).balanceOf(self)
+    held: uint256 = staticcall IERC20(payment_token).balanceOf(self)
+    share: uint256 = 0
+    if one_shot.target != empty(address):
+        share = held * AUDIT_SHARE_BPS // BPS
+    if share > 0:
+        self._send(one_shot.target, share)
+        log IFeeRouter.AuditsFunded(amount=share)
+    amount: uint256 = held - share
     if amount > 0:
-        assert extcall IERC20(payment_token).transfer(auction, amount, default_return_value=True), (
-            "fee_router: transfer failed"
-        )
+        self._send(auction, amount)
         log IFeeRouter.Routed(amount=amount)
     return amount
 
@@ -137,8 +162,26 @@ def subscribe(account: address, plan: uint256, periods: uint256) -> uint256:
 
 
 # ------------------------------------------------------------------
+#                               VIEWS
+# ------------------------------------------------------------------
+
+
+@view
+@external
+def audits() -> address:
+    return one_shot.target
+
+
+# ------------------------------------------------------------------
 #                              INTERNAL
 # ------------------------------------------------------------------
+
+
+@internal
+def _send(to: address, amount: uint256):
+    assert extcall IERC20(payment_token).transfer(to, amount, default_return_value=True), (
+        "fee_router: transfer failed"
+    )
 
 
 @internal

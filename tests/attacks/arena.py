@@ -1,6 +1,6 @@
-"""The economy for an attack: as it is, or with a defence taken out of its source.
+"""The contracts for an attack: as they are, or with a defence taken out of their source.
 
-An attack is written once, as a function of the economy; it fails on the contracts as they are, and
+An attack is written once, as a function of the contracts; it fails on them as they are, and
 succeeds where the line that stops it is missing. So a test of an attack cannot pass for the wrong
 reason.
 """
@@ -25,7 +25,7 @@ from tests.support import economy as economy_module
 from tests.support import market as market_module
 from tests.support.economy import Economy, deploy_economy
 from tests.support.evm import deployer
-from tests.support.market import Market, deploy_market
+from tests.support.market import SLASH, Claim, Market, deploy_market
 
 ROOT = Path(__file__).resolve().parents[2]
 SNEKMATE = Path(next(iter(snekmate.__path__)))
@@ -50,6 +50,21 @@ class Defect:
     def path(self) -> str:
         file = self.file or self.contract
         return f"{file}.vy" if file.startswith("snekmate") else f"contracts/{file}.vy"
+
+
+ANY_RECORD = Defect(
+    "disputes/DisputeGame",
+    '    assert keccak256(abi_encode(given)) == standing, "dispute_game: other record"\n',
+    "",
+    "modules/game_state",
+)
+"""A move may bring a record that the game does not stand at."""
+LENIENT = Defect(
+    "mocks/ToyVerifier",
+    "    return element == place + 1000 * convert(row, int256)\n",
+    "    return True\n",
+)
+"""A verifier to which every element of a short step is right."""
 
 
 @cache
@@ -115,6 +130,17 @@ def market(*defects: Defect) -> Iterator[Market]:
     ):
         _to_midnight()
         yield deploy_market()
+
+
+@contextmanager
+def dispute(*defects: Defect) -> Iterator[tuple[Market, Claim]]:
+    """The same with a bonded provider, a consumer's deposit, and the second claim of three."""
+    with market(*defects) as found:
+        found.fund_provider(10 * SLASH)
+        found.fund_consumer(1_000_000)
+        claims = [found.claim() for _ in range(3)]
+        found.post(*claims)
+        yield found, claims[1]
 
 
 def _to_midnight() -> None:

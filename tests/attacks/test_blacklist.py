@@ -22,11 +22,10 @@ def finalise_all(market: Market) -> list[Claim]:
     market.fund_provider(10 * SLASH)
     market.fund_consumer(1_000_000)
     claims = [market.claim(), market.claim()]
-    batch = market.post(*claims)
+    market.post(*claims)
     market.after_window()
     market.usdc.blacklist(market.provider, True, sender=market.deployer)
-    items = [claim.finalisation() for claim in claims]
-    market.settlement.finalise_many(batch, items, sender=market.stranger)
+    market.finalise_many(*claims)
     return claims
 
 

@@ -30,7 +30,7 @@ from tests.support.market import DELAY, REWARD_BPS, SLASH, WINDOW, Claim, Market
 
 REWARD = SLASH * REWARD_BPS // 10_000
 CONSUMERS = [Account.from_key(keccak(name)) for name in (b"consumer 1", b"consumer 2")]
-OPEN, FINALISED, CONVICTED, ABANDONED = 0, 1, 2, 3
+OPEN, FINALISED, CONVICTED, ABANDONED, WITHDRAWN = 0, 1, 2, 3, 4
 
 amounts = st.sampled_from([1, SLASH - 1, SLASH, 3 * SLASH])
 deposits = st.sampled_from([1, 1000, 1151, 5000])
@@ -208,11 +208,13 @@ class Bonds(RuleBasedStateMachine):
         posted = data.draw(st.sampled_from(self.claims))
         call, claim = self.market.settlement.convict, posted.claim
         arguments = (claim.batch_id, claim.index, self.opener)
-        if posted.status != OPEN:
+        if posted.status not in (OPEN, CONVICTED):
             with reverts("settlement: claim is not open"):
                 call(*arguments, sender=self.market.game.address)
             return
         call(*arguments, sender=self.market.game.address)
+        if posted.status == CONVICTED:
+            return  # nothing is left to slash
         posted.status = CONVICTED
         posted.provider.bonded -= SLASH
         posted.provider.locked -= SLASH
@@ -250,6 +252,24 @@ class Bonds(RuleBasedStateMachine):
             return
         self.market.settlement.abandon(*arguments, sender=posted.provider.address)
         self.release(posted, ABANDONED)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def claim_is_withdrawn(self, data: Any) -> None:
+        """Taken back early: a twentieth of the slash burns."""
+        posted = data.draw(st.sampled_from(self.claims))
+        arguments = (posted.claim.batch_id, posted.claim.index)
+        reason = "" if posted.status == OPEN else "settlement: claim is not open"
+        if self.market.now > posted.posted_at + WINDOW // 8:
+            reason = "settlement: too late to withdraw"
+        if reason:
+            with reverts(reason):
+                self.market.settlement.withdraw_claim(*arguments, sender=posted.provider.address)
+            return
+        self.market.settlement.withdraw_claim(*arguments, sender=posted.provider.address)
+        self.release(posted, WITHDRAWN)
+        posted.provider.bonded -= SLASH // 20
+        self.burned += SLASH // 20
 
     @rule(seconds=st.sampled_from([1, WINDOW // 2, WINDOW, WINDOW + 1, DELAY]))
     def time_passes(self, seconds: int) -> None:
@@ -296,9 +316,11 @@ class Bonds(RuleBasedStateMachine):
     @invariant()
     def claims_stand_as_they_should(self) -> None:
         for posted in self.claims:
-            assert self.market.settlement.status(posted.claim.claim_id) == posted.status
-            job_id = posted.claim.receipt.job_id
-            assert self.market.settlement.paid(job_id) == (posted.status == FINALISED)
+            assert (
+                self.market.settlement.status(posted.claim.batch_id, posted.claim.index)
+                == posted.status
+            )
+            assert self.market.is_paid(posted.claim) == (posted.status == FINALISED)
 
     # The machinery.
 

@@ -59,12 +59,12 @@ TRACES = {
     "honest": ToyTrace(POSITIONS),
     "element": ToyTrace(POSITIONS, {(1, 2, 600): 1}),
     "joined": ToyTrace(POSITIONS, {REDUCTION: -1}),
-    "partial": ToyTrace(POSITIONS, partial_lies={(REDUCTION, 2): 1}),
+    "too large": ToyTrace(POSITIONS, {REDUCTION: 1}),
 }
-LIES: dict[str, tuple[Place, int]] = {
-    "element": ((1, 2, 600), 0),
-    "joined": (REDUCTION, 0),
-    "partial": (REDUCTION, 2),
+LIES: dict[str, Place] = {
+    "element": (1, 2, 600),
+    "joined": REDUCTION,
+    "too large": REDUCTION,
 }
 
 
@@ -117,6 +117,7 @@ class Disputes(RuleBasedStateMachine):
         self.finalised = False
         self.wallets: dict[str, int] = {}
         self.columns: dict[bytes, int] = {}
+        self.misstated: dict[bytes, int | None] = {}
 
     @initialize(trace=st.sampled_from(sorted(TRACES)))
     def begin(self, trace: str) -> None:
@@ -148,12 +149,13 @@ class Disputes(RuleBasedStateMachine):
             self.open(honest=False)
 
     @precondition(lambda self: self.games)
-    @rule(data=st.data(), place=st.sampled_from(PLACES), chunk=st.integers(0, 2))
-    def somebody_moves(self, data: Any, place: Place, chunk: int) -> None:
-        """The side to move goes on; a puppet points wherever it likes, even at the lie."""
+    @rule(data=st.data(), place=st.sampled_from(PLACES), chunk=st.none() | st.integers(0, 2))
+    def somebody_moves(self, data: Any, place: Place, chunk: int | None) -> None:
+        """The side to move goes on; a puppet points wherever it likes, even at the lie, and
+        states what it likes."""
         reference = data.draw(st.sampled_from(self.games))
         if data.draw(st.booleans()) and self.lying:
-            place, chunk = LIES[self.trace_name]
+            place = LIES[self.trace_name]
         if reference.phase != RESOLVED:
             self.move(reference, place, chunk)
 
@@ -189,7 +191,7 @@ class Disputes(RuleBasedStateMachine):
         elif now <= reference.deadline:
             reason = "dispute_game: clock is running"
         else:
-            self.market.game.timeout(reference.game.game_id, sender=self.market.stranger)
+            reference.game.timeout(sender=self.market.stranger)
             reference.expired(now)
             self.settle(reference)
             return
@@ -294,21 +296,21 @@ class Disputes(RuleBasedStateMachine):
         """An honest provider answers everywhere; the honest challenger follows the lie."""
         for reference in self.games:
             while self.is_honest(reference) and not self.convicted:
-                self.move(reference, PLACES[0], 0)
+                self.move(reference, PLACES[0], None)
 
     def is_honest(self, reference: Reference) -> bool:
         if reference.phase == RESOLVED:
             return False
         return reference.honest if reference.side == 1 else not self.lying
 
-    def move(self, reference: Reference, place: Place, chunk: int) -> None:
+    def move(self, reference: Reference, place: Place, misstated: int | None) -> None:
         """One move of whoever has it, towards the place where that is possible.
 
         The honest challenger knows better where to go.
         """
         game, now = reference.game, self.market.now
         if reference.honest:
-            place, chunk = LIES[self.trace_name]
+            place, misstated = LIES[self.trace_name], None
         late = now > reference.deadline
         if self.convicted or late:
             reason = "claim is convicted" if self.convicted else "clock expired"
@@ -316,14 +318,14 @@ class Disputes(RuleBasedStateMachine):
             game.refuses(f"dispute_game: {reason}", name, *game.any_arguments(name))
             return
         note(f"game {self.games.index(reference)}: phase {reference.phase} towards {place}")
-        self.play(reference, place, chunk)
+        self.play(reference, place, misstated)
         record = game.record
         reference.moved(now, record.phase)
         reference.outcome = record.outcome
         if record.phase == RESOLVED:
             self.settle(reference)
 
-    def play(self, reference: Reference, place: Place, chunk: int) -> None:
+    def play(self, reference: Reference, place: Place, misstated: int | None) -> None:
         game = reference.game
         if reference.phase == 2:
             child = game.child_towards(place)
@@ -332,10 +334,11 @@ class Disputes(RuleBasedStateMachine):
             game.move("pick_node", *game.pick_arguments(child))
         elif reference.phase == 6:
             column = game.column_towards(place)
-            self.columns[game.game_id] = column
-            game.move("pick_element", *game.element_arguments(column))
+            self.columns[game.game_id], self.misstated[game.game_id] = column, misstated
+            game.move("pick_element", *game.element_arguments(column, misstated))
         else:
-            game.advance((0, 0, self.columns.get(game.game_id, 0)), chunk)
+            column = self.columns.get(game.game_id, 0)
+            game.advance((0, 0, column), self.misstated.get(game.game_id))
 
     def settle(self, reference: Reference) -> None:
         """Who gets what at the end of a game."""
@@ -348,7 +351,7 @@ class Disputes(RuleBasedStateMachine):
         self.wallets[winner] += BOND
 
     def close(self, reference: Reference) -> None:
-        self.market.game.close(reference.game.game_id, sender=self.market.stranger)
+        reference.game.close(sender=self.market.stranger)
         reference.phase, reference.outcome = RESOLVED, CLOSED
         self.wallets[reference.game.challenger] += BOND
 
@@ -356,7 +359,7 @@ class Disputes(RuleBasedStateMachine):
         if self.convicted:
             self.close(reference)
         elif self.market.now > reference.deadline:
-            self.market.game.timeout(reference.game.game_id)
+            reference.game.timeout()
             reference.expired(self.market.now)
             self.settle(reference)
 

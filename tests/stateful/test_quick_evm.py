@@ -57,6 +57,19 @@ def test_same_as_titanoboa() -> None:
         assert found == expected, index
 
 
+KEPT = """
+# pragma version 0.4.3
+kept: public(uint256)
+
+@deploy
+def __init__(amount: uint256):
+    self.kept = amount
+
+@external
+def keep(amount: uint256):
+    self.kept = amount
+"""
+
 CONTRACT = """
 # pragma version 0.4.3
 value: public(uint256)
@@ -120,6 +133,22 @@ def test_transient_storage_ends_with_a_call(run: Callable[[], Any]) -> None:
         with boa.env.anchor():
             assert contract.see() == 1
         assert contract.see() == 1
+
+
+def test_what_an_anchor_put_back_is_visited_no_more() -> None:
+    """Neither by the next calls nor by the next anchor; what was written before it stays."""
+    with boa.env.anchor():
+        contract = boa.loads(KEPT, 7)
+        accounts = boa.env.evm.vm.state._account_db
+        before = set(accounts._dirty_accounts)
+        for _ in range(2):
+            with boa.env.anchor():
+                contract.keep(8)
+                assert boa.loads(KEPT, 9).kept() == 9
+                assert contract.kept() == 8 and accounts._dirty_accounts > before
+            assert contract.kept() == 7 and accounts._dirty_accounts == before
+        contract.keep(10)
+        assert contract.kept() == 10
 
 
 def test_views() -> None:

@@ -90,7 +90,8 @@ def test_revert_empty_prompt(market: Market) -> None:
 def test_revert_no_output(market: Market) -> None:
     """There is no token 0 to open, but the claim can be challenged there, and is lost."""
     game = game_about(market, 0, tokens=())
-    arguments = [game.terms.abi(), game.ending, [], EMPTY_TOKEN.abi(), EMPTY_TOKEN.abi()]
+    children = game.trace.steps_tree.children(0, 0, 4)
+    arguments = [game.terms.abi(), game.ending, children, EMPTY_TOKEN.abi(), EMPTY_TOKEN.abi()]
     game.refuses("claim: wrong output length", "answer", *arguments)
 
 

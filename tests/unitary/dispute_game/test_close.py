@@ -18,7 +18,7 @@ from tests.support.toy_game import (
 
 def test_default_behavior(market: Market, game: ToyGame) -> None:
     convict(market, game.claim)
-    market.game.close(game.game_id, sender=market.stranger)
+    game.close(sender=market.stranger)
     closed = event(market.game, "GameClosed")
     assert (closed.game_id, closed.claim_id) == (game.game_id, game.claim.claim_id)
     assert closed.challenger == game.challenger
@@ -36,7 +36,7 @@ def test_in_any_phase_whatever_the_clocks_say(market: Market, game: ToyGame) -> 
     convict(market, game.claim)
     boa.env.time_travel(seconds=2 * CLOCK)
     for other in games:
-        market.game.close(other.game_id)
+        other.close()
         assert market.bond_token.balanceOf(other.challenger) == BOND
     assert market.bond_token.balanceOf(market.game.address) == 0
 
@@ -49,13 +49,13 @@ def test_revert_not_convicted(game: ToyGame) -> None:
 
 def test_revert_twice(market: Market, game: ToyGame) -> None:
     convict(market, game.claim)
-    market.game.close(game.game_id)
+    game.close()
     with reverts("dispute_game: game is over"):
-        market.game.close(game.game_id)
+        game.close()
     assert market.bond_token.balanceOf(game.challenger) == BOND
 
 
 def test_revert_for_the_convicting_game(market: Market, game: ToyGame) -> None:
     other = convict(market, game.claim)
     with reverts("dispute_game: game is over"):
-        market.game.close(other.game_id)
+        other.close()

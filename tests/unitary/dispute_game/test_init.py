@@ -31,7 +31,7 @@ def test_default_behavior(market: Market) -> None:
     assert game.challenger_bond() == BOND
     assert game.clock_seconds() == CLOCK
     assert game.extension_seconds() == EXTENSION
-    assert game.longest_game_seconds() == 2 * (CLOCK + 19 * EXTENSION)
+    assert game.longest_game_seconds() == 2 * (CLOCK + 18 * EXTENSION)
 
 
 def test_bounds_are_allowed(market: Market) -> None:

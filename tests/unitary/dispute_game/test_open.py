@@ -9,6 +9,7 @@ import boa
 import pytest
 from eth_abi.abi import encode
 
+from assay.chain.record import GameRecord, Record
 from assay.core.hashes import keccak
 from assay.core.types import Job, Pass, Receipt
 from tests.support.market import (
@@ -22,7 +23,7 @@ from tests.support.market import (
     reverts,
     toy_model,
 )
-from tests.support.toy_game import ANSWER, ToyGame, convict, open_game
+from tests.support.toy_game import ANSWER, ToyGame, convict, left_at, open_game
 
 
 def opens(market: Market, arguments: tuple[Any, ...]) -> bytes:
@@ -40,7 +41,9 @@ def refuses(market: Market, claim: Claim, reason: str, arguments: tuple[Any, ...
 def test_default_behavior(market: Market, claim: Claim) -> None:
     game_id = opens(market, claim.opening(2))
     opened = event(market.game, "GameOpened")
-    record = market.game.game(game_id)
+    left = left_at(market.game, game_id)
+    assert left is not None
+    record = GameRecord.of(Record(*left), market.challenger)
 
     terms = Pass.of(claim.model, claim.job, claim.receipt, 2).abi()
     encoded = encode([Pass.ABI, "(uint32,uint32[])"], [terms, (8, [49, 48])])
@@ -56,6 +59,7 @@ def test_default_behavior(market: Market, claim: Claim) -> None:
     assert (opened.batch_id, opened.index, opened.token_index) == (claim.batch_id, 1, 2)
     assert (opened.job_id, opened.verifier) == (claim.receipt.job_id, market.verifier.address)
 
+    assert market.game.standing(game_id) == Record(*left).hash
     assert market.game.open_games(claim.claim_id) == 1
     assert market.bond_token.balanceOf(market.game.address) == BOND
     assert market.bond_token.balanceOf(market.challenger) == 0

@@ -78,7 +78,7 @@ def test_junk_among_the_first_nodes(market: Market, claim: Claim) -> None:
 def test_such_a_claim_is_lost_by_the_clock(market: Market, claim: Claim) -> None:
     game = game_over(market, claim, JunkTiles()).play((3, 0, 0), until=REVEAL_STEP)
     boa.env.time_travel(seconds=CLOCK + 1)
-    market.game.timeout(game.game_id)
+    game.timeout()
     assert game.record.outcome == CHALLENGER_WON
 
 

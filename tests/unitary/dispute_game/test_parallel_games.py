@@ -26,7 +26,7 @@ def test_lost_puppet_game_changes_nothing_for_others(market: Market, claim: Clai
     boa.env.time_travel(seconds=-market.settlement.window_seconds() - 1)
     challenger.play(LIE)
     assert challenger.record.outcome == CHALLENGER_WON
-    assert market.settlement.status(claim.claim_id) == 2
+    assert market.settlement.status(claim.batch_id, claim.index) == 2
 
 
 def test_convicting_oneself_burns_more_than_half(market: Market, claim: Claim) -> None:
@@ -41,7 +41,7 @@ def test_convicting_oneself_burns_more_than_half(market: Market, claim: Claim) -
 def test_reward_goes_to_the_opener_whoever_resolves(market: Market, claim: Claim) -> None:
     game = open_game(market, claim)
     boa.env.time_travel(seconds=601)
-    market.game.timeout(game.game_id, sender=market.stranger)
+    game.timeout(sender=market.stranger)
     assert market.bond_token.balanceOf(market.stranger) == 0
     assert market.bond_token.balanceOf(game.challenger) == BOND + SLASH * REWARD_BPS // 10_000
 
@@ -54,8 +54,8 @@ def test_copied_opening_is_a_game_of_its_own(market: Market, claim: Claim) -> No
     assert copy.game_id != original.game_id
     copy.answer()
     arguments = copy.pick_arguments(0)
-    with reverts("dispute_game: not your turn"):
-        market.game.pick_node(original.answer().game_id, *arguments, sender=market.stranger)
+    original.answer()
+    original.refuses("dispute_game: not your turn", "pick_node", *arguments, sender=market.stranger)
 
 
 def test_moves_are_no_proof_in_another_game(market: Market, claim: Claim) -> None:

@@ -53,7 +53,7 @@ def test_conviction_by_a_single_unit(market: Market, game: ToyGame, lie: int) ->
     assert market.providers.bonded(market.provider) == 9 * SLASH
     assert market.providers.locked(market.provider) == 2 * SLASH
     assert market.game.convicted(claim.claim_id)
-    assert market.settlement.status(claim.claim_id) == 2
+    assert market.settlement.status(claim.batch_id, claim.index) == 2
 
 
 def test_revert_malformed_opening(game: ToyGame) -> None:
@@ -67,7 +67,7 @@ def test_revert_malformed_opening(game: ToyGame) -> None:
 def test_revert_reduction(game: ToyGame) -> None:
     game.play((2, 1, 3), until=PROVE_ELEMENT)
     arguments = game.proof_arguments(3)
-    game.refuses("dispute_game: reveal partials", "prove_element", *arguments, EMPTY_TOKEN.abi())
+    game.refuses("dispute_game: many chunks", "prove_element", *arguments, EMPTY_TOKEN.abi())
 
 
 @pytest.mark.parametrize("field", range(3))

@@ -10,7 +10,7 @@ from tests.support.toy_game import CHALLENGER_WON, OPENING, PROVIDER_WON, ToyGam
 
 def challenged(game: ToyGame, rival: int) -> ToyGame:
     game.answer()
-    game.move("challenge_sample", game.terms.abi(), game.trace.root, rival)
+    game.move("challenge_sample", game.terms.abi(), rival)
     return game
 
 

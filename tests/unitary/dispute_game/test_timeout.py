@@ -19,7 +19,7 @@ from tests.support.toy_game import (
 def test_default_behavior(market: Market, game: ToyGame) -> None:
     """A silent provider is convicted."""
     boa.env.time_travel(seconds=CLOCK + 1)
-    market.game.timeout(game.game_id, sender=market.stranger)
+    game.timeout(sender=market.stranger)
     resolved = event(market.game, "GameResolved")
     assert (resolved.winner, resolved.outcome) == (game.challenger, CHALLENGER_WON)
     assert resolved.reason == "provider ran out of time"
@@ -33,7 +33,7 @@ def test_default_behavior(market: Market, game: ToyGame) -> None:
 def test_silent_challenger_loses_its_bond(market: Market, game: ToyGame) -> None:
     game.answer()
     boa.env.time_travel(seconds=CLOCK + 1)
-    market.game.timeout(game.game_id, sender=market.stranger)
+    game.timeout(sender=market.stranger)
     resolved = event(market.game, "GameResolved")
     assert (resolved.winner, resolved.outcome) == (market.provider, PROVIDER_WON)
     assert resolved.reason == "challenger ran out of time"
@@ -46,7 +46,7 @@ def test_only_the_side_to_move_is_charged(market: Market, game: ToyGame, phase: 
     """The other side may have spent nearly all its time; it is not its turn."""
     game.play((1, 2, 600), until=phase)
     boa.env.time_travel(seconds=CLOCK + 1)
-    market.game.timeout(game.game_id)
+    game.timeout()
     expected = PROVIDER_WON if phase == PICK_NODE else CHALLENGER_WON
     assert game.record.outcome == expected
 
@@ -54,7 +54,7 @@ def test_only_the_side_to_move_is_charged(market: Market, game: ToyGame, phase: 
 def test_revert_clock_is_running(market: Market, game: ToyGame) -> None:
     for _ in range(2):
         with reverts("dispute_game: clock is running"):
-            market.game.timeout(game.game_id)
+            game.timeout()
         boa.env.time_travel(seconds=CLOCK)
 
 
@@ -71,9 +71,9 @@ def test_failed_moves_reset_no_deadline(market: Market, game: ToyGame) -> None:
             [],
             *game.any_arguments("answer")[3:],
         )
-    assert market.game.clocks(game.game_id) == (0, CLOCK, start + CLOCK)
+    assert game.record.clocks(market.now) == (0, CLOCK, start + CLOCK)
     boa.env.time_travel(seconds=1)
-    market.game.timeout(game.game_id)
+    game.timeout()
     assert game.record.outcome == CHALLENGER_WON
 
 
@@ -88,7 +88,7 @@ def test_last_second_move_leaves_time_to_answer(market: Market, game: ToyGame) -
     assert (game.record.provider_left, game.record.challenger_left) == (0, EXTENSION)
     boa.env.time_travel(seconds=EXTENSION)
     with reverts("dispute_game: clock is running"):
-        market.game.timeout(game.game_id)
+        game.timeout()
     game.advance((45, 0, 0))
     assert (game.record.provider_left, game.record.challenger_left) == (EXTENSION, 0)
 
@@ -98,7 +98,7 @@ def test_no_game_outlasts_its_bound(market: Market, game: ToyGame) -> None:
     start = market.now
     target = (2, 1, 3)
     while game.record.outcome == 0:
-        boa.env.time_travel(seconds=market.game.clocks(game.game_id)[2] - market.now)
+        boa.env.time_travel(seconds=game.record.clocks(market.now)[2] - market.now)
         game.advance(target)
     assert market.now - start <= market.game.longest_game_seconds()
     assert market.now - start > 2 * CLOCK

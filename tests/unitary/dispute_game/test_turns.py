@@ -25,7 +25,7 @@ def standing(request: pytest.FixtureRequest, game: ToyGame) -> ToyGame:
     """A game in each phase."""
     if request.param == PROVE_SAMPLE:
         game.answer()
-        game.move("challenge_sample", game.terms.abi(), game.trace.root, 1)
+        game.move("challenge_sample", game.terms.abi(), 1)
         return game
     return game.play(TARGET, until=request.param)
 
@@ -71,7 +71,7 @@ def test_revert_claim_is_convicted(market: Market, standing: ToyGame) -> None:
         arguments = standing.any_arguments(name)
         standing.refuses("dispute_game: claim is convicted", name, *arguments)
     with reverts("dispute_game: claim is convicted"):
-        market.game.timeout(standing.game_id)
+        standing.timeout()
 
 
 def test_revert_game_is_over(market: Market, game: ToyGame) -> None:

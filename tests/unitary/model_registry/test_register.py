@@ -8,6 +8,7 @@ import boa
 import pytest
 
 from assay.core.hashes import model_root
+from assay.core.types import NONE
 from tests.support.market import VOCABULARY, Market, event, reverts, toy_model
 
 NAME = {"config_hash": b"\x44" * 32}
@@ -54,6 +55,13 @@ def test_any_field_changes_the_root(market: Market) -> None:
     assert len(registered) == 13
 
 
+def test_a_model_without_a_noise_table(market: Market) -> None:
+    """It draws no tokens: its output is an embedding."""
+    model = toy_model(gumbel_table=NONE, n_tables=0, eos_tokens=())
+    root = bytes(market.models.register(model.abi()))
+    assert market.models.verifier_of(root) == market.verifier.address
+
+
 def test_revert_already_registered(market: Market) -> None:
     market.models.register(toy_model(**NAME).abi())
     since = market.now
@@ -72,6 +80,7 @@ def test_revert_already_registered(market: Market) -> None:
         ({"context_length": 1}, "no context"),
         ({"context_length": 131_073}, "context too long"),
         ({"gumbel_table": 1}, "no such table"),
+        ({"gumbel_table": NONE - 1}, "no such table"),
         ({"eos_tokens": (1, VOCABULARY)}, "end token outside the vocabulary"),
     ],
 )

@@ -17,7 +17,7 @@ def test_default_behavior(market: Market, claim: Claim) -> None:
     assert (convicted.claim_id, convicted.batch_id) == (claim.claim_id, claim.batch_id)
     assert (convicted.opener, convicted.index) == (game.challenger, 1)
     assert (convicted.slashed, convicted.reward) == (SLASH, SLASH * REWARD_BPS // 10_000)
-    assert market.settlement.status(claim.claim_id) == 2
+    assert market.settlement.status(claim.batch_id, claim.index) == 2
 
 
 @pytest.mark.parametrize("role", ["provider", "challenger", "deployer", "stranger"])

@@ -113,4 +113,4 @@ def test_shortfall_of_both(market: Market, consumer: Credit) -> None:
     market.after_window()
     assert market.finalise(claim) == 6
     assert event(market.settlement, "Paid").shortfall == PRICE - 6
-    assert market.settlement.status(claim.claim_id) == 1
+    assert market.settlement.status(claim.batch_id, claim.index) == 1

@@ -21,7 +21,7 @@ from tests.support.market import (
     reverts,
     toy_model,
 )
-from tests.support.toy_game import ToyTrace, convict, open_game
+from tests.support.toy_game import ToyTrace, convict, embedding_claim, open_game
 
 STRANGER_KEY = Account.from_key(keccak(b"stranger"))
 FINALISED = 1
@@ -54,8 +54,22 @@ def refuses(market: Market, claim: Claim, reason: str, *arguments: Any) -> None:
     balance = market.ledger.balance_of(market.consumer)
     with reverts(f"settlement: {reason}"):
         market.settlement.finalise(claim.batch_id, *(arguments or claim.finalisation()))
-    assert market.settlement.status(claim.claim_id) != FINALISED
+    assert market.settlement.status(claim.batch_id, claim.index) != FINALISED
     assert market.ledger.balance_of(market.consumer) == balance
+
+
+def test_an_embedding_is_paid_by_its_prompt(market: Market) -> None:
+    """3 prompt tokens at $50 a million; the one output costs nothing."""
+    claim = embedding_claim(market, ToyTrace(3))
+    market.after_window()
+    assert market.finalise(claim) == claim.receipt.price == 150
+    assert market.settlement.status(claim.batch_id, claim.index) == FINALISED
+
+
+def test_revert_more_outputs_than_one_embedding(market: Market) -> None:
+    claim = embedding_claim(market, ToyTrace(3), receipt={"output_tokens": 2})
+    market.after_window()
+    refuses(market, claim, "output too long")
 
 
 def test_default_behavior(market: Market) -> None:
@@ -67,8 +81,8 @@ def test_default_behavior(market: Market) -> None:
     assert (final.batch_id, final.index) == (claim.batch_id, 0)
     assert (final.consumer, final.provider) == (market.consumer, market.provider)
     assert (final.price, final.paid) == (1151, 1151)
-    assert market.settlement.status(claim.claim_id) == FINALISED
-    assert market.settlement.paid(claim.receipt.job_id)
+    assert market.settlement.status(claim.batch_id, claim.index) == FINALISED
+    assert market.is_paid(claim)
     assert market.ledger.earnings_of(market.provider) == earned(1151)
     assert market.ledger.balance_of(market.consumer) == 1_000_000 - 1151
     assert market.providers.locked(market.provider) == 0
@@ -117,7 +131,7 @@ def test_contract_wallet_signs(market: Market) -> None:
     refuses(market, claim, "wrong signature")
     wallet.accept(claim.receipt.job_id)
     assert market.finalise(claim) == 0
-    assert market.settlement.status(claim.claim_id) == FINALISED
+    assert market.settlement.status(claim.batch_id, claim.index) == FINALISED
 
 
 def test_after_a_false_challenge(market: Market) -> None:
@@ -126,7 +140,7 @@ def test_after_a_false_challenge(market: Market) -> None:
     open_game(market, claim).play((2, 1, 3))
     market.after_window()
     market.finalise(claim)
-    assert market.settlement.status(claim.claim_id) == FINALISED
+    assert market.settlement.status(claim.batch_id, claim.index) == FINALISED
 
 
 def test_revert_early(market: Market, claim: Claim) -> None:
@@ -156,7 +170,7 @@ def test_revert_convicted(market: Market, claim: Claim) -> None:
     convict(market, claim)
     market.after_window()
     refuses(market, claim, "claim is not open")
-    assert not market.settlement.paid(claim.receipt.job_id)
+    assert not market.is_paid(claim)
 
 
 def test_revert_twice(market: Market) -> None:
@@ -313,3 +327,38 @@ def test_provider_that_lied_can_still_answer_the_job_rightly(market: Market) -> 
     market.post(right)
     market.after_window()
     assert market.finalise(right) == 1151
+
+
+def test_one_payment_a_nonce(market: Market) -> None:
+    """Another job of the same nonce between the two: what was signed is not what is paid."""
+    nonce = b"\x09" * 32
+    first, second = market.claim(nonce=nonce), market.claim(nonce=nonce, max_output_tokens=7)
+    assert first.receipt.job_id != second.receipt.job_id
+    market.post(first, second)
+    market.after_window()
+    assert not market.is_paid(second)
+    market.finalise(first)
+    assert market.is_paid(second)
+    refuses(market, second, "job is paid already")
+
+
+@pytest.mark.parametrize("step", [1, 2, 255, 256, 2**128])
+def test_other_nonces_are_others(market: Market, step: int) -> None:
+    """In the same word or in another one."""
+    first = market.claim(nonce=bytes(32))
+    second = market.claim(nonce=step.to_bytes(32, "big"))
+    market.post(first, second)
+    market.after_window()
+    market.finalise(first)
+    assert not market.is_paid(second)
+    market.finalise(second)
+    assert market.is_paid(first) and market.is_paid(second)
+
+
+def test_nonces_of_another_provider_are_others(market: Market) -> None:
+    claim = due(market)
+    market.finalise(claim)
+    job = claim.job
+    assert market.settlement.paid(job.consumer, job.provider, job.nonce)
+    assert not market.settlement.paid(job.consumer, market.stranger, job.nonce)
+    assert not market.settlement.paid(market.stranger, job.provider, job.nonce)

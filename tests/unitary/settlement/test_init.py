@@ -134,7 +134,7 @@ def test_revert_delays_too_short(
     market: Market, parts: dict[str, Any], unbonding: int, withdrawal: int, reason: str
 ) -> None:
     """Both must outlast window and longest game; one second more is enough."""
-    longest = WINDOW + 2 * (CLOCK + 19 * EXTENSION)
+    longest = WINDOW + 2 * (CLOCK + 18 * EXTENSION)
     assert longest < DELAY
     with boa.env.prank(market.deployer):
         providers = deployer("network/ProviderRegistry")(parts["bond_token"], longest + unbonding)

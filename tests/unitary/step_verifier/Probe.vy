@@ -52,6 +52,17 @@ def dots(
 
 @external
 @pure
+def dots_8(
+    a: DynArray[Bytes[2048], 64], b: DynArray[Bytes[2048], 64]
+) -> DynArray[int256, 64]:
+    results: DynArray[int256, 64] = []
+    for i: uint256 in range(len(a), bound=64):
+        results.append(tensor.dot_8(a[i], b[i]))
+    return results
+
+
+@external
+@pure
 def sums(tiles: DynArray[Bytes[2048], 64]) -> DynArray[int256, 64]:
     results: DynArray[int256, 64] = []
     for tile: Bytes[2048] in tiles:

@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE
 from assay.core.merkle import MerkleTree
+from assay.core.partials import packed
 from assay.core.tokens import TokenList
 from assay.core.types import EMPTY_TOKEN, TABLE_BASE, Op, Opening, Pass, Step, TokenOpening
 from assay.trace import witness
@@ -43,6 +44,8 @@ INPUT_BYTES: dict[Op, tuple[int, ...]] = {
     Op.MEAN: (4,),
     Op.CENTER: (4, 4),
     Op.GELU: (4,),
+    Op.SOFTCAP: (4,),
+    Op.GELU_GATE: (4, 4),
 }
 TENSOR_BYTES: dict[Op, tuple[int, ...]] = {
     Op.EMBED: (2,),
@@ -126,7 +129,7 @@ class SingleStep:
                 row,
                 column,
                 value,
-                list(partials),
+                packed(partials),
                 [opening.abi() for opening in openings],
             )
         )
@@ -246,4 +249,5 @@ def of_case(case: dict[str, Any]) -> SingleStep:
         [np.array(t, dtype=np.int64) for t in case["tensors"]],
         case["positions"],
         case["tokens"],
+        case.get("input_bytes"),
     )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from assay.core.types import Op, Step
 from assay.exact import ops
+from assay.exact.model import Softcap
 from tests.support import scalar
 from tests.unitary.step_verifier.draws import BATCH, Ints, around, seeds, spread
 
@@ -54,12 +55,12 @@ def test_norm(probe: Any, seed: int, shift: int) -> None:
 
 
 @CASES
-@given(seed=seeds)
-def test_quant(probe: Any, seed: int) -> None:
+@given(seed=seeds, params=st.sampled_from([(), (8,)]))
+def test_quant(probe: Any, seed: int, params: tuple[int, ...]) -> None:
     rng = np.random.default_rng(seed)
-    x, e = spread(rng, 32), rng.integers(-15, 18, BATCH)
+    x, e = spread(rng, 32), rng.integers(-15, 26, BATCH)
     e[:4] = [-128, 127, 0, 1]
-    assert computed(probe, Op.QUANT, [x, e]) == ops.quant(x, e).tolist()
+    assert computed(probe, Op.QUANT, [x, e], params) == ops.quant(x, e, *params).tolist()
 
 
 @CASES
@@ -146,6 +147,45 @@ def test_silu_gate(probe: Any, seed: int, fraction: int, shift: int) -> None:
     assert computed(probe, Op.SILU_GATE, [gate, up], (fraction, shift)) == expected.tolist()
 
 
+@CASES
+@given(seed=seeds, fraction=st.integers(0, 31), shift=st.integers(-3, 62))
+def test_gelu_gate(probe: Any, seed: int, fraction: int, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    gate, up = spread(rng, 32), spread(rng, 32)
+    # Where the tail ends (5.7), and where what is read of the gate does (16).
+    gate[::2] = (rng.uniform(-7, 7, BATCH) * min(2**fraction, 2**28)).astype(np.int64)[::2]
+    gate[::9] = np.clip(around(rng, [16 << fraction, -16 << fraction]), -(2**31), 2**31 - 1)[::9]
+    expected = ops.gelu_gate(gate, up, fraction, shift)
+    assert computed(probe, Op.GELU_GATE, [gate, up], (fraction, shift)) == expected.tolist()
+
+
+def test_gelu_gate_to_its_last_bits(probe: Any) -> None:
+    """Where every bit of its constants shows."""
+    gate = np.linspace(-6, 6, BATCH * 4).astype(np.float64) * 2**28
+    gate = np.rint(gate).astype(np.int64)
+    up = np.full(len(gate), 2**20)
+    expected = ops.gelu_gate(gate, up, 28, 20)
+    parts = [
+        computed(probe, Op.GELU_GATE, [gate[i : i + BATCH], up[i : i + BATCH]], (28, 20))
+        for i in range(0, len(gate), BATCH)
+    ]
+    assert [value for part in parts for value in part] == expected.tolist()
+
+
+@CASES
+@given(seed=seeds, cap=st.integers(1, 2**31 - 1) | st.integers(1, 31).map(lambda b: 2**b - 1))
+def test_softcap(probe: Any, seed: int, cap: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = spread(rng, 32)
+    # Where the tail ends: tanh is 1 from a distance of 31 on, |x| / cap = 10.7.
+    x[::2] = np.clip(rng.uniform(-12, 12, BATCH) * cap, -(2**31), 2**31 - 1).astype(np.int64)[::2]
+    made = Softcap.of(cap)
+    expected = ops.softcap(x, made.cap, made.mantissa, made.shift)
+    params = (made.cap, made.mantissa, made.shift)
+    assert computed(probe, Op.SOFTCAP, [x], params) == expected.tolist()
+    assert expected[x == MASKED].tolist() == [MASKED] * int((x == MASKED).sum())
+
+
 @pytest.mark.parametrize("whole", [29, 30, 31])
 def test_silu_gate_where_the_tail_ends(probe: Any, whole: int) -> None:
     """E = 2**-30 at a distance of exactly 30 is the last tail that counts."""
@@ -167,7 +207,7 @@ def test_last(probe: Any, seed: int) -> None:
 
 WILD_OPS: dict[Op, tuple[int, Callable[..., int]]] = {
     Op.NORM: (4, lambda v, p: scalar.norm(v[0], v[1], v[2], v[3], p[0])),
-    Op.QUANT: (2, lambda v, p: scalar.quant(v[0], v[1])),
+    Op.QUANT: (2, lambda v, p: scalar.quant(v[0], v[1], p[0] or 16)),
     Op.ROPE: (4, lambda v, p: scalar.rope([v[0], v[1]], [v[2], v[3]], 0)),
     Op.EXP2: (2, lambda v, p: scalar.exp2(v[0], v[1])),
     Op.ADD: (2, lambda v, p: scalar.add(v[0], v[1])),
@@ -175,6 +215,8 @@ WILD_OPS: dict[Op, tuple[int, Callable[..., int]]] = {
     Op.CENTER: (2, lambda v, p: scalar.clamp(v[0] - v[1], 32)),
     Op.GELU: (1, lambda v, p: scalar.gelu(v[0], p[0], p[1])),
     Op.SILU_GATE: (2, lambda v, p: scalar.silu_gate(v[0], v[1], p[0], p[1])),
+    Op.GELU_GATE: (2, lambda v, p: scalar.gelu_gate(v[0], v[1], p[0], p[1])),
+    Op.SOFTCAP: (1, lambda v, p: scalar.softcap(v[0], p[0], p[1], p[2])),
     Op.TRANSPOSE: (1, lambda v, p: scalar.transpose(v[0], p[0])),
 }
 
@@ -186,7 +228,11 @@ def test_any_committed_operands(probe: Any, op: Op, seed: int, params: tuple[int
     """Operands of 64 bits where the program says 8, 16 or 32: exact all the same."""
     rng = np.random.default_rng(seed)
     count, reference = WILD_OPS[op]
-    given_params = params if op in (Op.SILU_GATE, Op.GELU) else (params[1],)
+    given_params = params if op in (Op.SILU_GATE, Op.GELU_GATE, Op.GELU) else (params[1],)
+    if op == Op.SOFTCAP:
+        given_params = (abs(params[1]) + 1, 2**62 - params[1], params[0])
+    if op == Op.QUANT:
+        given_params = (params[0] % 2 * 8,)
     columns = [spread(rng, 64) for _ in range(count)]
     if op in (Op.NORM, Op.QUANT):  # Python cannot shift by 2**63 bits
         columns[1] = spread(rng, 12)

@@ -318,6 +318,19 @@ def test_revert_on_weights_of_another_kind(verifier: Any) -> None:
             world.element(verifier, 0, 0, 1)
 
 
+@pytest.mark.parametrize("size", [4, 8])
+def test_revert_on_inputs_of_another_size(verifier: Any, size: int) -> None:
+    """A linear layer reads rows of one digit or two."""
+    a, e, w, scale = (np.ones(shape, int) for shape in ((1, 8), (1, 1), (1, 8), (1, 2)))
+    shape, tensors = (1, True, 1, 4), [w, scale]
+    for good in (1, 2):
+        world = single_step(Op.LINEAR, shape, [a, e], (8,), tensors, input_bytes=(good, 1))
+        assert world.element(verifier, 0, 0, 8)
+    world = single_step(Op.LINEAR, shape, [a, e], (8,), tensors, input_bytes=(size, 1))
+    with boa.reverts("step_verifier: rows"):
+        world.element(verifier, 0, 0, 8)
+
+
 @pytest.mark.parametrize(
     ("op", "params", "reason"),
     [
@@ -336,13 +349,25 @@ def test_revert_on_weights_of_another_kind(verifier: Any) -> None:
         (Op.SILU_GATE, (65, 0), "fraction"),
         (Op.MEAN, (0,), "width"),
         (Op.GELU, (65, 0), "fraction"),
+        (Op.GELU_GATE, (-1, 0), "fraction"),
+        (Op.GELU_GATE, (65, 0), "fraction"),
+        (Op.SOFTCAP, (0, 1, 0), "cap"),
+        (Op.SOFTCAP, (1, -1, 0), "cap"),
+        (Op.SOFTCAP, (1, 1, -1), "shift"),
+        (Op.SOFTCAP, (1, 1, 65), "shift"),
+        (Op.EXPONENT, (1, 7), "bits"),
+        (Op.EXPONENT, (1, 16), "bits"),
+        (Op.EXPONENT, (1, -8), "bits"),
+        (Op.QUANT, (1,), "bits"),
+        (Op.QUANT, (16,), "bits"),
         (Op.EMBED, (-1,), "shift"),
         (Op.EMBED, (65,), "shift"),
     ],
 )
 def test_revert_on_parameters(verifier: Any, op: Op, params: tuple[int, ...], reason: str) -> None:
     """A program's parameters outside what its opcode means are refused by name."""
-    sizes = {Op.EXPONENT: 1, Op.RMS: 2, Op.SCORES: 4, Op.ATTEND: 3, Op.SILU_GATE: 2, Op.EMBED: 0}
+    sizes = {Op.EXPONENT: 1, Op.RMS: 2, Op.SCORES: 4, Op.ATTEND: 3, Op.EMBED: 0}
+    sizes |= {Op.SILU_GATE: 2, Op.GELU_GATE: 2, Op.QUANT: 2}
     inputs = [np.ones((1, 2 if op == Op.ROPE else 1), int)] * sizes.get(op, 1)
     if op == Op.LINEAR:
         inputs = [np.ones((1, 1), int)] * 2
@@ -354,8 +379,13 @@ def test_revert_on_parameters(verifier: Any, op: Op, params: tuple[int, ...], re
     given = {
         Op.EMBED: [opening],
         Op.GELU: [world.trace.open(5, 0, 0)],
+        Op.SOFTCAP: [world.trace.open(5, 0, 0)],
         Op.SILU_GATE: [world.trace.open(i, 0, 0) for i in (4, 5)],
+        Op.GELU_GATE: [world.trace.open(i, 0, 0) for i in (4, 5)],
+        Op.QUANT: [world.trace.open(i, 0, 0) for i in (4, 5)],
     }
+    if reason == "bits" and op == Op.EXPONENT:
+        given[op] = [world.trace.open(5, 0, 0)]
     with boa.reverts(f"step_verifier: {reason}"):
         world.element(verifier, 0, 0, 1, given.get(op, []))
 
@@ -366,7 +396,7 @@ def test_revert_on_odd_head(verifier: Any) -> None:
         world.element(verifier, 0, 0, 1, [])
 
 
-@pytest.mark.parametrize("opcode", [0, 22, 255])
+@pytest.mark.parametrize("opcode", [0, max(Op) + 1, 255])
 def test_revert_on_unknown_opcode(verifier: Any, add: SingleStep, opcode: int) -> None:
     step = replace(add.step, opcode=opcode)
     openings = [o.abi() for o in add.openings(ROW, COLUMN)]

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE
+from assay.core.partials import packed
 from assay.core.tokens import TokenList
-from assay.core.types import EMPTY_TOKEN, ENCODER_OPS, Op, Opening, Pass, Step, TokenOpening
+from assay.core.types import EMPTY_TOKEN, Op, Opening, Pass, Step, TokenOpening
 from assay.trace import witness
 from assay.trace.commitment import ModelCommitment
 from assay.trace.pass_trace import PassTrace
-from tests.support.models import FULL, random_model
+from tests.support.models import FULL, FULL_OPS, random_model
 
 POSITIONS = 530
 PROMPT = 300
@@ -93,7 +94,7 @@ def verify(
         return bool(verifier.verify_element(*head, value, [o.abi() for o in given], token.abi()))
     partials = witness.partials(trace, index, row, column)
     scalars = [o.abi() for o in witness.combine(trace, index, row, column)]
-    if not verifier.verify_combine(*head, value, partials, scalars):
+    if not verifier.verify_combine(*head, value, packed(partials), scalars):
         return False
     return all(
         verifier.verify_chunk(
@@ -104,7 +105,7 @@ def verify(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("op", sorted({*Op} - ENCODER_OPS), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", FULL_OPS, ids=lambda op: op.name)
 def test_default_behavior(verifier: Any, claim: Claim, op: Op) -> None:
     index = first_step(claim, op)
     step = claim.trace.commitment.program.steps[index]
@@ -118,7 +119,7 @@ def test_default_behavior(verifier: Any, claim: Claim, op: Op) -> None:
 
 
 @pytest.mark.parametrize(
-    "op", sorted({*Op} - ENCODER_OPS - {Op.ROWMAX, Op.SUM, Op.ATTEND}), ids=lambda op: op.name
+    "op", sorted({*FULL_OPS} - {Op.ROWMAX, Op.SUM, Op.ATTEND}), ids=lambda op: op.name
 )
 def test_revert_elsewhere(verifier: Any, claim: Claim, op: Op) -> None:
     """The openings of one element prove nothing about one in the next row."""
@@ -191,7 +192,7 @@ def test_single_chunk_by_parts(verifier: Any, claim: Claim) -> None:
     head = (step.abi(), claim.pass_.abi(), trace.root, 5, 6)
     scalars = [o.abi() for o in witness.combine(trace, index, 5, 6)]
     tiles = [o.abi() for o in witness.chunk(trace, index, 5, 6, 0)]
-    assert verifier.verify_combine(*head, value, [partial], scalars)
+    assert verifier.verify_combine(*head, value, packed([partial]), scalars)
     assert verifier.verify_chunk(*head, 0, partial, tiles)
     assert not verifier.verify_chunk(*head, 0, partial + 1, tiles)
 
@@ -205,10 +206,11 @@ def test_revert_on_wrong_part(verifier: Any, claim: Claim) -> None:
     with boa.reverts("step_verifier: many chunks"):
         verifier.verify_element(steps[rowsum].abi(), *place, 0, [opening], EMPTY_TOKEN.abi())
     with boa.reverts("step_verifier: partials"):
-        verifier.verify_combine(steps[add].abi(), *place, 0, [], [])
+        verifier.verify_combine(steps[add].abi(), *place, 0, b"", [])
     with boa.reverts("step_verifier: chunk"):
         verifier.verify_chunk(steps[add].abi(), *place, 0, 0, [opening])
-    for partials in ([], [1], [1, 2, 3], [0] * 256):
+    two = packed([1, 2])
+    for partials in (b"", packed([1]), packed([1, 2, 3]), bytes(2048), two[:-1], two + b"\x00"):
         with boa.reverts("step_verifier: partials"):
             verifier.verify_combine(steps[rowsum].abi(), *place, 0, partials, [])
 

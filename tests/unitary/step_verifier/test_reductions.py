@@ -63,6 +63,24 @@ def test_linear_partial(probe: Any, seed: int) -> None:
 
 @PARTIALS
 @given(seed=seeds)
+def test_linear_partial_of_digits(probe: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a = rows(rng, 8)
+    w = [np.maximum(styled(rng, 8, len(row)), -128) for row in a]
+    expected = [ops.partials_dot(x, y)[0] for x, y in zip(a, w, strict=True)]
+    assert probe.dots_8(packed(a, 1), packed(w, 1)) == expected
+
+
+@pytest.mark.parametrize("x", [-128, 127])
+@pytest.mark.parametrize("y", [-128, 127])
+@pytest.mark.parametrize("size", [1, 31, 32, 33, TILE])
+def test_largest_dot_of_digits(probe: Any, x: int, y: int, size: int) -> None:
+    a, b = np.full(size, x), np.full(size, y)
+    assert probe.dots_8(packed([a], 1), packed([b], 1)) == [size * x * y]
+
+
+@PARTIALS
+@given(seed=seeds)
 def test_attend_and_scores_partial(probe: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     a = rows(rng, 16)
@@ -153,14 +171,15 @@ def test_mean(probe: Any, seed: int, width: int) -> None:
 
 
 @JOINS
-@given(seed=seeds)
-def test_exponent(probe: Any, seed: int) -> None:
+@given(seed=seeds, params=st.sampled_from([(5,), (5, 8)]))
+def test_exponent(probe: Any, seed: int, params: tuple[int, ...]) -> None:
     rng = np.random.default_rng(seed)
     peaks = np.abs(spread(rng, 32))
     turns = [2**n for n in range(32)] + [2**n * 127 >> 7 for n in range(32)]
     peaks[::2] = np.abs(around(rng, turns))[::2]
     peaks = np.minimum(peaks, 2**31)
-    assert joined(probe, Op.EXPONENT, peaks, []) == ops.exponent(peaks[:, None])[:, 0].tolist()
+    expected = ops.exponent(peaks[:, None], *params[1:])[:, 0].tolist()
+    assert joined(probe, Op.EXPONENT, peaks, [], params) == expected
 
 
 @JOINS

@@ -10,6 +10,7 @@ from boa import BoaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.core.partials import packed
 from assay.core.types import NONE, TABLE_BASE, TILE, Op
 from assay.trace import witness
 from tests.unitary.step_verifier.single_step import DISPUTED, single_step
@@ -23,7 +24,7 @@ i64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-70, 70)
 words = st.integers(0, 2**256 - 1) | st.integers(0, 9)
 hashes = st.binary(min_size=32, max_size=32)
 steps = st.tuples(
-    st.integers(0, 17) | u8,
+    st.integers(0, max(Op)) | u8,
     small,
     st.booleans(),
     small,
@@ -45,6 +46,7 @@ openings = st.lists(
 )  # fmt: skip
 tokens = st.tuples(u32, hashes, st.lists(hashes, max_size=4))
 elements = st.integers(-(2**255), 2**255 - 1)
+partials = st.lists(i64, max_size=5).map(packed) | st.binary(max_size=2048)
 
 
 def verdict(call: Any, *arguments: Any) -> None:
@@ -62,9 +64,7 @@ def test_element(verifier: Any, arguments: Any) -> None:
 
 
 @settings(max_examples=40)
-@given(
-    st.tuples(steps, passes, hashes, words, words, elements, st.lists(i64, max_size=5), openings)
-)
+@given(st.tuples(steps, passes, hashes, words, words, elements, partials, openings))
 def test_combine(verifier: Any, arguments: Any) -> None:
     verdict(verifier.verify_combine, *arguments)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boa
@@ -11,9 +11,16 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from tests.support.evm import deployer
+from assay.core.authorizations import (
+    Authorization,
+    authorization_digest,
+    authorization_typed_data,
+)
+from tests.support.evm import deployer, now
 
 HELD = 1_000
+DOMAIN = ("Test dollar", "1")
+NONCE = bytes(range(32))
 
 
 @dataclass(repr=False)
@@ -43,3 +50,26 @@ def dollars() -> Iterator[Dollars]:
         token.mint(found.holder, HELD, sender=owner)
         token.approve(found.spender, HELD, sender=found.holder)
         yield found
+
+
+def authorization(dollars: Dollars, **changes: Any) -> Authorization:
+    given = Authorization(dollars.holder, dollars.recipient, 9, now() - 1, now() + 60, NONCE)
+    return replace(given, **changes)
+
+
+def signature(dollars: Dollars, given: Authorization) -> bytes:
+    document = authorization_typed_data(
+        given, DOMAIN, boa.env.evm.patch.chain_id, str(dollars.token.address)
+    )
+    signed = bytes(dollars.signer.sign_typed_data(full_message=document).signature)
+    digest = authorization_digest(
+        given, DOMAIN, boa.env.evm.patch.chain_id, str(dollars.token.address)
+    )
+    assert bytes(dollars.signer.unsafe_sign_hash(digest).signature) == signed
+    return signed
+
+
+def bring(dollars: Dollars, given: Authorization, signed: bytes | None = None) -> None:
+    signed = signature(dollars, given) if signed is None else signed
+    parts = (signed[64], signed[:32], signed[32:64])
+    dollars.token.transferWithAuthorization(*given.abi(), *parts, sender=dollars.spender)

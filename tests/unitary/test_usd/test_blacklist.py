@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.evm import event, reverts
-from tests.unitary.test_usd.conftest import HELD, Dollars
+from tests.unitary.test_usd.conftest import HELD, Dollars, authorization, bring
 
 Move = Callable[[Dollars], object]
 
@@ -25,6 +25,10 @@ MOVES: dict[str, tuple[Move, tuple[str, ...]]] = {
         ("holder", "spender"),
     ),
     "mint": (lambda d: d.token.mint(d.recipient, 1, sender=d.owner), ("recipient",)),
+    "transferWithAuthorization": (
+        lambda d: bring(d, authorization(d)),
+        ("holder", "recipient", "spender"),
+    ),
     "burn": (lambda d: d.token.burn(1, sender=d.holder), ("holder",)),
 }
 
