@@ -26,6 +26,7 @@ from assay.exact.fixed import (
     saturate,
     shift_round,
 )
+from assay.exact.model import SOFTCAP_FRACTION
 
 LOG2E_Q30 = 1549082005
 """round(log2(e) * 2**30)."""
@@ -35,6 +36,12 @@ GELU_P = 248723584
 """round(0.3275911 / sqrt(2) * 2**30)."""
 GELU_TAIL = (136810595, -152738022, 763115691, -780155054, 569837701)
 """Half of Abramowitz and Stegun's a1 to a5, Q30."""
+LN2_Q16 = 45426
+"""round(ln(2) * 2**16)."""
+GELU_TANH_LINEAR = 2471977230
+"""round(2 * sqrt(2 / pi) * log2(e) * 2**30)."""
+GELU_TANH_CUBIC = 110534462
+"""round(0.044715 * 2 * sqrt(2 / pi) * log2(e) * 2**30)."""
 EXP_PEAK = DIGIT_MAX
 """exp2(0) in the attention numerators; it cancels in the division by their sum."""
 ATTEND_FRACTION = 8
@@ -47,18 +54,20 @@ def embed(table: Ints, tokens: Ints, shift: int) -> Ints:
     return table[tokens] << shift
 
 
-def exponent(x: Ints) -> Ints:
-    """Row exponent e: max|x| * (1 + 1/128) < 2**(15 + e), in [-15, 17]; (R, w) -> (R, 1).
+def exponent(x: Ints, bits: int = 16) -> Ints:
+    """Row exponent e: max|x| * (1 + 1/128) < 2**(bits - 1 + e); (R, w) -> (R, 1).
 
-    The margin of 1/128 keeps round(x / 2**e) within 32515 <= 32639, so that both digits are int8.
+    16 bits: e in [-15, 17], and the margin of 1/128 keeps round(x / 2**e) within 32515 <= 32639,
+    so that both digits are int8. 8 bits, a single digit: e in [-7, 25], within 127.
     """
     peak = np.abs(x).max(axis=1, keepdims=True)
-    return bit_length(peak + (peak >> 7)) - 15
+    return bit_length(peak + (peak >> 7)) - (bits - 1)
 
 
-def quant(x: Ints, e: Ints) -> Ints:
-    """x in units of 2**e, within +-32515 for an honest e; a left shift (e < 0) is exact."""
-    return rescale(x, e, bits=16)
+def quant(x: Ints, e: Ints, bits: int = 16) -> Ints:
+    """x in units of 2**e, for an honest e within +-32515, or +-127 if 8 bits; a left shift
+    (e < 0) is exact."""
+    return rescale(x, e, bits)
 
 
 def mean_square_eps(eps: int, e: Ints) -> Ints:
@@ -109,7 +118,7 @@ def linear_finish(acc: Ints, e: Ints, mantissa: Ints, shift: Ints) -> Ints:
 
 
 def linear(a: Ints, e: Ints, weight: Ints, mantissa: Ints, shift: Ints) -> Ints:
-    """a (R, K) int16 with exponents e (R, 1), weight int8 (J, K) -> (R, J) int32."""
+    """a (R, K) int16 or int8 with exponents e (R, 1), weight int8 (J, K) -> (R, J) int32."""
     return linear_finish(matmul(a, weight.T), e, mantissa[None, :], shift[None, :])
 
 
@@ -235,17 +244,52 @@ def add(x: Ints, y: Ints) -> Ints:
 
 
 def silu_gate(gate: Ints, up: Ints, fraction: int, shift: int) -> Ints:
-    """silu(gate) * up; `gate` has `fraction` bits. |gate| * LOG2E_Q30 and gate * sigmoid <= 2**62.
+    """silu(gate) * up; `gate` has `fraction` bits. |gate| * LOG2E_Q30 <= 2**62."""
+    return _gated(gate, up, (np.abs(gate) * LOG2E_Q30) >> (14 + fraction), shift)
 
-    The sigmoid is num / (1 + E) with E = 2**(-|gate| * log2 e) in Q30, so it needs one division.
+
+def gelu_gate(gate: Ints, up: Ints, fraction: int, shift: int) -> Ints:
+    """gelu(gate) * up with the approximation by tanh, which is a sigmoid:
+
+    x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x**3)); `gate` has `fraction` bits. u is |x| in
+    Q20, cut at 16, far beyond 5.7, where the sigmoid's tail ends. So u**2 is at most 2**28 in
+    Q20, its product with the cubic 2**55, the slope below 2**35, u times that below 2**59.
     """
-    z = (np.abs(gate) * LOG2E_Q30) >> (14 + fraction)
+    u = np.minimum((np.abs(gate) << 20) >> fraction, 16 << 20)
+    slope = GELU_TANH_LINEAR + ((GELU_TANH_CUBIC * ((u * u) >> 20)) >> 20)
+    return _gated(gate, up, (u * slope) >> 34, shift)
+
+
+def _gated(gate: Ints, up: Ints, z: Ints, shift: int) -> Ints:
+    """gate * sigmoid * up; 2**-z, z in Q16, is to sigmoid(-|x|) what its odds are.
+
+    The sigmoid is num / (1 + E) with E = 2**-z in Q30, so it needs one division. |gate| * sigmoid
+    <= 2**61 and the second product <= 2**62.
+    """
     whole, part = z >> 16, z & 0xFFFF
     tail = np.where(whole > 30, 0, pow2neg(part) >> np.minimum(whole, 30))
     numerator = np.where(gate >= 0, 1 << 30, tail)
     sigmoid = (numerator << 30) // ((1 << 30) + tail)
-    silu = shift_round(gate * sigmoid, 30)
-    return rescale(silu * up, shift)
+    activated = shift_round(gate * sigmoid, 30)
+    return rescale(activated * up, shift)
+
+
+def softcap(x: Ints, cap: int, mantissa: int, shift: int) -> Ints:
+    """cap * tanh(x / cap), odd in x, within +-cap < 2**31; a masked score stays masked.
+
+    tanh(v) = (1 - E) / (1 + E) with E = 2**-z in Q30 and z = 2 * v * log2(e), which is |x| *
+    mantissa / 2**shift in Q28: at most 2**62 for mantissa <= 2**31. The 12 bits of z beyond those
+    that `pow2neg` takes count linearly, 1 - ln(2) * rest, so that tanh is good to 1e-7 and close
+    scores stay apart: pow2neg * rest * ln(2) < 2**(30 + 12 + 16). Twice cap * (1 - E) < 2**62.
+    """
+    z = (np.abs(x) * mantissa) >> shift
+    whole, part, rest = z >> SOFTCAP_FRACTION, (z >> 12) & 0xFFFF, z & 0xFFF
+    power = pow2neg(part)
+    power = power - ((power * rest * LN2_Q16) >> (16 + SOFTCAP_FRACTION))
+    tail = np.where(whole > 30, 0, power >> np.minimum(whole, 30))
+    below, above = (1 << 30) - tail, (1 << 30) + tail
+    size = (2 * cap * below + above) // (2 * above)
+    return np.where(x == MASKED, MASKED, np.where(x < 0, -size, size))
 
 
 def mean_finish(total: Ints, width: int) -> Ints:

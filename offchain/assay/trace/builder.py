@@ -25,7 +25,10 @@ class Tensor:
 
 @dataclass
 class Program:
-    """Steps with their names, and the weights and tables that the steps refer to by index."""
+    """Steps with their names, and the weights and tables that the steps refer to by index.
+
+    `gumbel_table`: of the tables, the one that tokens are drawn with; NONE for an encoder.
+    """
 
     steps: list[Step] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -58,10 +61,12 @@ class Builder:
     def __init__(self) -> None:
         self._program = Program()
 
-    def _norm(self, prefix: str, norm: Norm, x: int, per_position: bool = True) -> tuple[int, int]:
+    def _norm(
+        self, prefix: str, norm: Norm, x: int, bits: int, per_position: bool = True
+    ) -> tuple[int, int]:
         """(quantised, exponent) steps of the normalised rows."""
         n = self._normed(prefix, norm, x, 1, per_position)
-        return self._quant(prefix, n, 1, norm.gain.size, per_position)
+        return self._quant(prefix, n, 1, norm.gain.size, bits, per_position)
 
     def _normed(self, prefix: str, norm: Norm, x: int, rows: int, per_position: bool = True) -> int:
         """`rows` rows a position, each as wide as the gain."""
@@ -76,11 +81,15 @@ class Builder:
         )
 
     def _quant(
-        self, prefix: str, x: int, rows: int, width: int, per_position: bool = True
+        self, prefix: str, x: int, rows: int, width: int, bits: int = 16, per_position: bool = True
     ) -> tuple[int, int]:
-        name = prefix + "quant"
-        e = self._add(name + "_exponent", Op.EXPONENT, rows, per_position, 1, 1, (x,), (), (width,))
-        return self._add(name, Op.QUANT, rows, per_position, width, 2, (x, e)), e
+        """16 bits go without saying, 8 are the steps' last parameter."""
+        name, said = prefix + "quant", () if bits == 16 else (bits,)
+        e = self._add(
+            name + "_exponent", Op.EXPONENT, rows, per_position, 1, 1, (x,), (), (width, *said)
+        )
+        q = self._add(name, Op.QUANT, rows, per_position, width, bits // 8, (x, e), (), said)
+        return q, e
 
     def _linear(
         self, name: str, linear: Linear, a: tuple[int, int], width: int, per_position: bool = True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 
+from assay.core.errors import ModelError
 from assay.core.hashes import (
     TAG_TILE,
     list_root,
@@ -16,8 +17,10 @@ from assay.core.hashes import (
 )
 from assay.core.merkle import MerkleTree
 from assay.core.types import SPEC_VERSION, TABLE_BASE, TILE, Hash, Model, Opening
+from assay.exact.encoder import EMBEDDING_FRACTION, EncoderModel
 from assay.exact.model import ExactModel
 from assay.trace.builder import Integers, Program, Tensor
+from assay.trace.encoder_program import build_encoder_program
 from assay.trace.program import build_program
 
 
@@ -109,15 +112,21 @@ class ProgramCommitment:
         return self.weights.open(tensor_id, row, column)
 
 
-class ModelCommitment(ProgramCommitment):
-    """A decoder's program and tensors under its `model_root`."""
+class Commitment(ProgramCommitment):
+    """A model's program and tensors under its `model_root`: a decoder's or an encoder's."""
 
-    def __init__(self, model: ExactModel) -> None:
-        super().__init__(build_program(model))
-        self.model = model
+    model: ExactModel | EncoderModel
+
+    @property
+    def header(self) -> Model:
+        """What is registered of it."""
+        raise NotImplementedError
 
     @cached_property
-    def header(self) -> Model:
+    def model_root(self) -> Hash:
+        return model_root(self.header)
+
+    def _header(self, logit_fraction: int, eos_tokens: tuple[int, ...]) -> Model:
         return Model(
             spec_version=SPEC_VERSION,
             program_root=program_root(len(self.program.steps), self.steps_tree.root),
@@ -130,11 +139,62 @@ class ModelCommitment(ProgramCommitment):
             n_tables=len(self.program.tables),
             vocab_size=self.model.shape.vocab,
             context_length=self.model.shape.context,
-            logit_fraction=self.model.logit_fraction,
+            logit_fraction=logit_fraction,
             gumbel_table=self.program.gumbel_table,
-            eos_tokens=self.model.shape.eos_tokens,
+            eos_tokens=eos_tokens,
         )
 
+
+class ModelCommitment(Commitment):
+    """A decoder's."""
+
+    model: ExactModel
+
+    def __init__(self, model: ExactModel) -> None:
+        super().__init__(build_program(model))
+        self.model = model
+
     @cached_property
-    def model_root(self) -> Hash:
-        return model_root(self.header)
+    def header(self) -> Model:
+        return self._header(self.model.logit_fraction, self.model.shape.eos_tokens)
+
+
+class EncoderCommitment(Commitment):
+    """An encoder's."""
+
+    model: EncoderModel
+
+    def __init__(self, model: EncoderModel) -> None:
+        super().__init__(build_encoder_program(model))
+        self.model = model
+
+    @cached_property
+    def header(self) -> Model:
+        return self._header(EMBEDDING_FRACTION, ())
+
+
+def commit(model: ExactModel | EncoderModel) -> Commitment:
+    """The commitment to a model of either kind."""
+    if isinstance(model, EncoderModel):
+        return EncoderCommitment(model)
+    return ModelCommitment(model)
+
+
+def known(commitments: Mapping[bytes, Commitment], root: bytes) -> Commitment:
+    """The commitment of a model root; ModelError for a model that is not loaded."""
+    found = commitments.get(root)
+    if found is None:
+        raise ModelError(
+            f"model 0x{root.hex()} is not loaded; set ASSAY_MODEL_PATH or ASSAY_ENCODER_PATH to "
+            "its checkpoint while games about it run"
+        )
+    return found
+
+
+def named_program(model: ExactModel | EncoderModel) -> tuple[Hash, list[str]]:
+    """The program root of a model, without its weights', and what its steps are called."""
+    program = (
+        build_encoder_program(model) if isinstance(model, EncoderModel) else build_program(model)
+    )
+    tree = MerkleTree([step_leaf(step) for step in program.steps])
+    return program_root(len(program.steps), tree.root), program.names

@@ -6,7 +6,7 @@ mean of the rows is then divided by its length, which is an RMS norm with a gain
 
 from __future__ import annotations
 
-from assay.core.types import Op
+from assay.core.types import NONE, Op
 from assay.exact.encoder import EncoderLayer, EncoderModel, LayerNorm, WideLinear
 from assay.trace.builder import Builder, Program
 
@@ -28,6 +28,7 @@ class _EncoderBuilder(Builder):
 
     def build(self) -> Program:
         model, d = self._model, self._hidden
+        self._program.gumbel_table = NONE
         words = self._weight("embedding", model.embedding, 2)
         positions = self._table("positions", model.positions, 4)
         x = self._rows("embed", Op.EMBED, d, 4, (), (words,), (model.embedding_shift,))

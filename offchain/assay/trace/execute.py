@@ -47,14 +47,19 @@ def apply(step: Step, inputs: list[Ints], tensors: list[Ints], tokens: Ints) -> 
     return _OPS[Op(step.opcode)](step, inputs, tensors, tokens)
 
 
+def _bits(said: tuple[int, ...]) -> int:
+    """Of a quantised row, by the last parameter of its steps: none, or 0, stands for 16."""
+    return (said and said[0]) or 16
+
+
 _Run = Callable[[Step, list[Ints], list[Ints], Ints], Ints]
 
 _OPS: dict[Op, _Run] = {
     Op.EMBED: lambda s, x, t, ids: ops.embed(t[0], ids, s.params[0]),
-    Op.EXPONENT: lambda s, x, t, ids: ops.exponent(x[0]),
+    Op.EXPONENT: lambda s, x, t, ids: ops.exponent(x[0], _bits(s.params[1:])),
     Op.RMS: lambda s, x, t, ids: ops.rms(x[0], x[1], s.params[0]),
     Op.NORM: lambda s, x, t, ids: ops.norm(x[0], x[1], x[2], t[0], s.params[0]),
-    Op.QUANT: lambda s, x, t, ids: ops.quant(x[0], x[1]),
+    Op.QUANT: lambda s, x, t, ids: ops.quant(x[0], x[1], _bits(s.params)),
     Op.LINEAR: lambda s, x, t, ids: ops.linear(x[0], x[1], t[0], t[1][:, 0], t[1][:, 1]),
     Op.ROPE: lambda s, x, t, ids: ops.rope(x[0], t[0], s.params[0]),
     Op.SCORES: lambda s, x, t, ids: ops.scores(x[0], x[1], x[2], x[3], *s.params[:5]),
@@ -65,6 +70,8 @@ _OPS: dict[Op, _Run] = {
     Op.ATTEND: lambda s, x, t, ids: ops.attend(x[0], x[1], x[2], s.params[0], s.params[1]),
     Op.ADD: lambda s, x, t, ids: ops.add(x[0], x[1]),
     Op.SILU_GATE: lambda s, x, t, ids: ops.silu_gate(x[0], x[1], s.params[0], s.params[1]),
+    Op.GELU_GATE: lambda s, x, t, ids: ops.gelu_gate(x[0], x[1], s.params[0], s.params[1]),
+    Op.SOFTCAP: lambda s, x, t, ids: ops.softcap(x[0], *s.params[:3]),
     Op.LAST: lambda s, x, t, ids: ops.last(x[0]),
     Op.BIAS: lambda s, x, t, ids: ops.bias(x[0], t[0]),
     Op.MEAN: lambda s, x, t, ids: ops.mean(x[0]),

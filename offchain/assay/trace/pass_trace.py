@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from assay.core.merkle import MerkleTree
 from assay.core.types import Hash, Opening
-from assay.trace.commitment import CommittedTensor, ModelCommitment
+from assay.trace.commitment import Commitment, CommittedTensor
 from assay.trace.execute import Tamper, execute
 
 
 class PassTrace:
-    """The trace of the pass over `tokens`, which decides the token that follows them.
+    """The trace of the pass over `tokens`, which decides the token that follows them, or is
+    their embedding.
 
     Args:
         commitment: the model's.
@@ -20,7 +21,7 @@ class PassTrace:
     """
 
     def __init__(
-        self, commitment: ModelCommitment, tokens: Sequence[int], tamper: Tamper | None = None
+        self, commitment: Commitment, tokens: Sequence[int], tamper: Tamper | None = None
     ) -> None:
         if not tokens:
             raise ValueError("a pass needs at least one token")
@@ -38,6 +39,16 @@ class PassTrace:
     @property
     def root(self) -> Hash:
         return self.steps_tree.root
+
+    @property
+    def witness(self) -> Hash:
+        """What an audit of a claim asks for: the last step's leaf, of an embedding the root.
+
+        The embedding itself comes with the claim, so its leaf would prove no work.
+        """
+        if self.commitment.header.embeds:
+            return self.root
+        return self.tensors[-1].commitment
 
     def tensor(self, step: int) -> CommittedTensor:
         return self.tensors[step]

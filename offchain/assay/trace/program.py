@@ -7,8 +7,10 @@ on the pass only through its number of positions N.
 from __future__ import annotations
 
 from assay.core.types import TABLE_BASE, Op
-from assay.exact.model import ExactModel, Layer, Norm
+from assay.exact.model import ExactModel, Layer, Norm, Softcap
 from assay.trace.builder import Builder, Program
+
+GATES = {"silu": Op.SILU_GATE, "gelu_pytorch_tanh": Op.GELU_GATE}
 
 
 def build_program(model: ExactModel) -> Program:
@@ -34,16 +36,36 @@ class _DecoderBuilder(Builder):
         for index, layer in enumerate(model.layers):
             x = self._layer(f"layer.{index}.", layer, x, rope)
         x = self._add("last", Op.LAST, 1, False, self._hidden, 4, (x,))
-        a = self._norm("final_norm.", model.final_norm, x, per_position=False)
-        self._linear("logits", model.head, a, self._hidden, per_position=False)
+        a = self._norm(
+            "final_norm.", model.final_norm, x, model.final_input_bits, per_position=False
+        )
+        self._logits(a)
         return program
 
+    def _logits(self, a: tuple[int, int]) -> None:
+        head, cap = self._model.head, self._model.logit_cap
+        if cap is None:
+            self._linear("logits", head, a, self._hidden, per_position=False)
+            return
+        y = self._linear("head", head, a, self._hidden, per_position=False)
+        self._capped("logits", cap, y, 1, False, self._model.shape.vocab)
+
+    def _capped(
+        self, name: str, cap: Softcap, x: int, rows: int, per_position: bool, width: int
+    ) -> int:
+        params = (cap.cap, cap.mantissa, cap.shift)
+        return self._add(name, Op.SOFTCAP, rows, per_position, width, 4, (x,), (), params)
+
     def _layer(self, prefix: str, layer: Layer, x: int, rope: int) -> int:
-        y = self._attention(
-            prefix, layer, self._norm(prefix + "attn_norm.", layer.attn_norm, x), rope
-        )
+        a = self._norm(prefix + "attn_norm.", layer.attn_norm, x, layer.attn_input_bits)
+        y = self._attention(prefix, layer, a, rope)
+        if layer.attn_post_norm:
+            y = self._normed(prefix + "attn_post_norm.", layer.attn_post_norm, y, 1)
         x = self._rows(prefix + "attn_add", Op.ADD, self._hidden, 4, (x, y))
-        y = self._mlp(prefix, layer, self._norm(prefix + "mlp_norm.", layer.mlp_norm, x))
+        a = self._norm(prefix + "mlp_norm.", layer.mlp_norm, x, layer.mlp_input_bits)
+        y = self._mlp(prefix, layer, a)
+        if layer.mlp_post_norm:
+            y = self._normed(prefix + "mlp_post_norm.", layer.mlp_post_norm, y, 1)
         return self._rows(prefix + "mlp_add", Op.ADD, self._hidden, 4, (x, y))
 
     def _attention(self, prefix: str, layer: Layer, a: tuple[int, int], rope: int) -> int:
@@ -70,10 +92,11 @@ class _DecoderBuilder(Builder):
             (),
             (layer.score_mantissa, layer.score_shift, heads, kv, layer.window),
         )
+        if layer.score_cap:
+            s = self._capped(prefix + "scores_capped", layer.score_cap, s, heads, True, 0)
         o = self._attend(prefix, s, vt, (heads, kv), hd)
-        return self._linear(
-            prefix + "o", layer.o, self._quant(prefix + "attend_", o, 1, heads * hd), heads * hd
-        )
+        a = self._quant(prefix + "attend_", o, 1, heads * hd, layer.o_input_bits)
+        return self._linear(prefix + "o", layer.o, a, heads * hd)
 
     def _turned(self, prefix: str, norm: Norm | None, x: int, heads: int, rope: int) -> int:
         """Rotated heads, a row each; normalised before if there is a norm."""
@@ -88,15 +111,15 @@ class _DecoderBuilder(Builder):
         inner = self._model.shape.intermediate
         gate = self._linear(prefix + "gate", layer.gate, a, self._hidden)
         up = self._linear(prefix + "up", layer.up, a, self._hidden)
+        op = GATES[self._model.shape.activation]
         h = self._rows(
-            prefix + "silu_gate",
-            Op.SILU_GATE,
+            prefix + op.name.lower(),
+            op,
             inner,
             4,
             (gate, up),
             (),
             (layer.gate_fraction, layer.product_shift),
         )
-        return self._linear(
-            prefix + "down", layer.down, self._quant(prefix + "mlp_", h, 1, inner), inner
-        )
+        a = self._quant(prefix + "mlp_", h, 1, inner, layer.product_bits)
+        return self._linear(prefix + "down", layer.down, a, inner)

@@ -138,14 +138,14 @@ def element(trace: PassTrace, index: int, row: int, column: int) -> list[Opening
             return _scores(place)
         case Op.TRANSPOSE:
             return [place.input(0, column, row)]
-        case Op.ADD | Op.SILU_GATE:
+        case Op.ADD | Op.SILU_GATE | Op.GELU_GATE:
             return [place.input(0, row, column), place.input(1, row, column)]
         case Op.LAST:
             return [place.input(0, trace.positions - 1, column)]
         case Op.BIAS:
             by_position = any(place.step.params)
             return [place.input(0, row, column), place.weight(0, row * by_position, column)]
-        case Op.GELU:
+        case Op.GELU | Op.SOFTCAP:
             return [place.input(0, row, column)]
         case Op.SPLIT:
             position, head = divmod(row, place.step.params[0])

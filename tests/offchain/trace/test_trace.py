@@ -17,14 +17,15 @@ from assay.trace import witness
 from assay.trace.commitment import ModelCommitment, tiles_per_row
 from assay.trace.execute import Tamper
 from assay.trace.pass_trace import PassTrace
-from tests.support.models import FULL, random_model
+from tests.support.models import FULL, FULL_OPS, random_model, with_digits
 
 TOKENS = [int(t) for t in np.random.default_rng(5).integers(0, 1100, 530)]
 
 
-@pytest.fixture(scope="module")
-def commitment() -> ModelCommitment:
-    return ModelCommitment(random_model(FULL))
+@pytest.fixture(scope="module", params=["16 bits", "8 bits in places"])
+def commitment(request: pytest.FixtureRequest) -> ModelCommitment:
+    model = random_model(FULL)
+    return ModelCommitment(model if request.param == "16 bits" else with_digits(model))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def leads_to(opening: Opening, row: int, column: int, outer_index: int) -> bytes
 
 def test_program_holds_every_opcode_in_topological_order(commitment: ModelCommitment) -> None:
     steps = commitment.program.steps
-    assert {Op(step.opcode) for step in steps} == set(Op) - ENCODER_OPS
+    assert {Op(step.opcode) for step in steps} == set(FULL_OPS)
     for index, step in enumerate(steps):
         assert all(source < index for source in step.inputs)
 
@@ -103,7 +104,8 @@ def combined(trace: PassTrace, index: int, row: int, column: int, parts: list[in
     total = np.array([[sum(parts)]], dtype=np.int64)
     match Op(step.opcode):
         case Op.EXPONENT:
-            return int(ops.exponent(np.array([parts], dtype=np.int64))[0, 0])
+            bits = (*step.params, 16)[1]
+            return int(ops.exponent(np.array([parts], dtype=np.int64), bits)[0, 0])
         case Op.ROWMAX:
             return max(parts)
         case Op.SUM:
@@ -173,12 +175,31 @@ def test_prefix_passes_agree(commitment: ModelCommitment) -> None:
             assert (long.tensors[index].values[:rows] == short.tensors[index].values).all()
 
 
-def test_model_root_depends_on_every_part(commitment: ModelCommitment) -> None:
-    changed = replace(FULL, windows=(41, 0))
-    others = [random_model(seed=8), random_model(FULL, seed=8), random_model(changed)]
-    roots = {commitment.model_root, *(ModelCommitment(model).model_root for model in others)}
-    assert len(roots) == 4
-    assert ModelCommitment(random_model(FULL)).model_root == commitment.model_root
+def test_model_root_depends_on_every_part() -> None:
+    model, changed = random_model(FULL), replace(FULL, windows=(41, 0))
+    models = [model, random_model(seed=8), random_model(FULL, seed=8), random_model(changed)]
+    first, *rest = model.layers
+    for kind in ("attn_input_bits", "o_input_bits", "mlp_input_bits", "product_bits"):
+        models.append(replace(model, layers=(replace(first, **{kind: 8}), *rest)))
+    models.append(replace(model, final_input_bits=8))
+    assert len({ModelCommitment(each).model_root for each in models}) == len(models)
+    again = ModelCommitment(random_model(FULL)).model_root
+    assert again == ModelCommitment(model).model_root
+
+
+def test_inputs_of_one_digit_are_bytes(commitment: ModelCommitment) -> None:
+    """What a linear step reads is as wide as the model says, and its exponent step agrees."""
+    program, model = commitment.program, commitment.model
+    for name, bits in (
+        ("layer.0.attn_norm.quant", model.layers[0].attn_input_bits),
+        ("layer.0.attend_quant", model.layers[0].o_input_bits),
+        ("layer.0.mlp_norm.quant", model.layers[0].mlp_input_bits),
+        ("layer.0.mlp_quant", model.layers[0].product_bits),
+        ("final_norm.quant", model.final_input_bits),
+    ):
+        step = program.steps[program.step_named(name)]
+        said = program.steps[step.inputs[1]].params[1:]
+        assert (step.elem_bytes, step.params, said) == (bits // 8, said, (8,) * (bits == 8))
 
 
 def test_empty_pass_is_refused(commitment: ModelCommitment) -> None:
