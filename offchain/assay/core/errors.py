@@ -7,8 +7,10 @@ names the value, the limit and the remedy, and its `code` is stable and machine-
     AssayError
     ├── ConfigError            a setting, key file or deployment file is missing or malformed
     ├── EnvironmentMissing     a program, port, disk space or network that is needed is not there
+    ├── DatabaseUnavailable    the database does not answer, or is too busy
     ├── InputError             the caller's request is wrong (HTTP 4xx, carries its own code)
     ├── ModelError             a checkpoint cannot be imported or is not the one registered
+    ├── IncompleteData         we know too little to accuse anybody
     ├── ProofError             an opening, path or receipt does not match its commitment
     ├── UpstreamError          another service of the network failed or answered nonsense
     └── ChainError             anything about the chain
@@ -46,11 +48,18 @@ class EnvironmentMissing(AssayError):
     code = "environment"
 
 
+class DatabaseUnavailable(AssayError):
+    """The database does not answer, or is too busy; what was under way is undone."""
+
+    code = "database_unavailable"
+
+
 class InputError(AssayError):
     """The request is wrong; nothing was changed.
 
     `code` is per instance here ("prompt_too_long", "unknown_model", …), `status` the HTTP
-    status that a service answers with, `param` the offending field if there is one.
+    status that a service answers with, `param` the offending field if there is one, `kind` the
+    `type` in OpenAI's error shape where it is not "invalid_request_error".
     """
 
     code = "invalid_request"
@@ -62,11 +71,13 @@ class InputError(AssayError):
         code: str = "invalid_request",
         status: int = 400,
         param: str | None = None,
+        kind: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
         self.param = param
+        self.kind = kind
 
 
 class ModelError(AssayError):
@@ -79,6 +90,19 @@ class ProofError(AssayError):
     """An opening, path or receipt does not match its commitment."""
 
     code = "proof"
+
+
+class IncompleteData(AssayError):
+    """Something that an accusation rests on is missing or in doubt; nothing was sent.
+
+    `kind` is one word for it, for counters.
+    """
+
+    code = "incomplete_data"
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class UpstreamError(AssayError):

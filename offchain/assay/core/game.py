@@ -28,15 +28,13 @@ class Phase(IntEnum):
     REVEAL_NODES = 3  # provider: nodes below the picked one
     REVEAL_STEP = 4  # provider: the picked step, its program path, nodes of its output
     REVEAL_TILE = 5  # provider: the elements of the picked tile
-    PICK_ELEMENT = 6  # challenger: one element of the tile
-    PROVE_ELEMENT = 7  # provider: the element's inputs, or the partials of its reduction
-    PICK_CHUNK = 8  # challenger: one of the partials
-    PROVE_CHUNK = 9  # provider: the inputs of that partial
-    PROVE_SAMPLE = 10  # provider: the logits of the claimed token and of the rival
-    RESOLVED = 11
+    PICK_ELEMENT = 6  # challenger: one element of the tile, and the partials of its reduction
+    PROVE_ELEMENT = 7  # provider: the element's inputs; of a long reduction, see `Prove…` below
+    PROVE_SAMPLE = 8  # provider: the logits of the claimed token and of the rival
+    RESOLVED = 9
 
 
-CHALLENGER_PHASES = frozenset((Phase.PICK_NODE, Phase.PICK_ELEMENT, Phase.PICK_CHUNK))
+CHALLENGER_PHASES = frozenset((Phase.PICK_NODE, Phase.PICK_ELEMENT))
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,9 @@ class GameState:
         children: nodes that the provider revealed and that await a pick; else empty.
         tile: data of the picked tile, once revealed.
         column: the picked element's column; its row follows from `index`.
-        partials: the provider's partials of the element's reduction, once revealed.
-        chunk: the picked partial; rival: the token that challenges the sample.
+        partials: of the element's reduction as the challenger states them; empty if it has at
+            most one chunk.
+        rival: the token that challenges the sample.
         deadline: Unix time until which the side to move must move.
         claim_dead: another game has convicted the claim.
     """
@@ -70,7 +69,6 @@ class GameState:
     tile: bytes = b""
     column: int | None = None
     partials: tuple[int, ...] = ()
-    chunk: int | None = None
     rival: int | None = None
     deadline: int = 0
     claim_dead: bool = False
@@ -139,16 +137,13 @@ class PickNode:
 
 @dataclass(frozen=True)
 class PickElement:
-    """Name the wrong element, counted within the tile."""
+    """Name the wrong element, counted within the tile, and state the partials of its reduction.
+
+    `partials`: of each chunk, an int64; none for at most one chunk.
+    """
 
     element: int
-
-
-@dataclass(frozen=True)
-class PickChunk:
-    """Name the wrong partial."""
-
-    chunk: int
+    partials: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,7 +163,7 @@ class Close:
     """The claim died in another game: take the bond back."""
 
 
-ChallengerMove = PickNode | PickElement | PickChunk | ChallengeSample | Timeout | Close
+ChallengerMove = PickNode | PickElement | ChallengeSample | Timeout | Close
 
 
 # Moves of the provider.
@@ -178,7 +173,7 @@ ChallengerMove = PickNode | PickElement | PickChunk | ChallengeSample | Timeout 
 class Ending:
     """How an output may end: after `max_tokens` tokens, or earlier with one of `eos_tokens`.
 
-    Prompt and output together fill at most the model's context.
+    Prompt and output together fill at most the model's context. An embedding takes no position.
     """
 
     max_tokens: int
@@ -187,6 +182,8 @@ class Ending:
     @classmethod
     def of(cls, model: Model, job: Job) -> Ending:
         room = max(model.context_length - job.prompt_tokens, 0)
+        if model.embeds:
+            room = int(job.prompt_tokens <= model.context_length)
         return cls(min(job.max_output_tokens, room), model.eos_tokens)
 
     def abi(self) -> tuple[object, ...]:
@@ -195,7 +192,11 @@ class Ending:
 
 @dataclass(frozen=True)
 class Answer:
-    """The trace root by its descendants, and the disputed token with the one before it."""
+    """The trace root by its descendants, and the disputed token with the one before it.
+
+    For an embedding: `token` is the prompt's first, `previous` holds the last step's leaf of the
+    trace as its salt, and the leaf's siblings as its path.
+    """
 
     pass_: Pass
     ending: Ending
@@ -233,15 +234,17 @@ class ProveElement:
 
 
 @dataclass(frozen=True)
-class RevealPartials:
-    """The partials of the element's reduction, and the scalars that join them to its value."""
+class ProveCombine:
+    """The stated partials do give the element; the scalars that join them."""
 
-    partials: tuple[int, ...]
     openings: tuple[Opening, ...]
 
 
 @dataclass(frozen=True)
 class ProveChunk:
+    """The stated partial of one chunk is wrong; its operands."""
+
+    chunk: int
     openings: tuple[Opening, ...]
 
 
@@ -257,7 +260,7 @@ ProviderMove = (
     | RevealStep
     | RevealTile
     | ProveElement
-    | RevealPartials
+    | ProveCombine
     | ProveChunk
     | ProveSample
 )

@@ -5,9 +5,10 @@ Padding leaves are no opening of anything: whoever verifies checks the index aga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 
-from assay.core.hashes import node
+from assay.core.hashes import node, nodes
 from assay.core.types import REVEAL_HEIGHT, ZERO_HASH, Hash
 
 
@@ -48,7 +49,7 @@ class MerkleTree:
             below = self._levels[-1]
             if len(below) % 2:
                 below = [*below, _zero_node(height)]
-            self._levels.append([node(below[i], below[i + 1]) for i in range(0, len(below), 2)])
+            self._levels.append(nodes(below))
 
     @property
     def root(self) -> Hash:
@@ -77,6 +78,19 @@ class MerkleTree:
             raise IndexError(f"leaf {index} of a tree of {self.count}")
         return tuple(self.at(self.depth - h, (index >> h) ^ 1) for h in range(self.depth))
 
+    def changed(self, index: int, leaf: bytes) -> MerkleTree:
+        """The tree with another leaf `index`; it costs a copy of the rows, and a path of hashes."""
+        path = self.path(index)
+        other = copy(self)
+        other._levels = [list(row) for row in self._levels]
+        current = Hash(leaf)
+        for height, sibling in enumerate(path):
+            other._levels[height][index] = current
+            pair = (sibling, current) if index & 1 else (current, sibling)
+            current, index = node(*pair), index >> 1
+        other._levels[-1][0] = current
+        return other
+
 
 def root_from_path(leaf: bytes, index: int, path: Sequence[bytes]) -> Hash:
     """The root that `leaf` at `index` leads to along `path`."""
@@ -85,6 +99,33 @@ def root_from_path(leaf: bytes, index: int, path: Sequence[bytes]) -> Hash:
         current = node(sibling, current) if index & 1 else node(current, sibling)
         index >>= 1
     return current
+
+
+def rows(indices: Sequence[int], most: int) -> Iterator[range]:
+    """Ascending indices in rows of neighbours, `most` of them at most."""
+    start = 0
+    for end in range(1, len(indices) + 1):
+        neighbours = end < len(indices) and indices[end] == indices[end - 1] + 1
+        if not neighbours or end - start == most:
+            yield range(indices[start], indices[end - 1] + 1)
+            start = end
+
+
+def row_path(
+    first: int, last: int, path_of_first: Sequence[bytes], path_of_last: Sequence[bytes]
+) -> tuple[Hash, ...]:
+    """One proof of all leaves from `first` to `last`, from the paths of these two.
+
+    The nodes beside theirs, from the leaves up, left before right, where those are siblings.
+    """
+    path = []
+    for left, right in zip(path_of_first, path_of_last, strict=True):
+        if first & 1:
+            path.append(Hash(left))
+        if not last & 1:
+            path.append(Hash(right))
+        first, last = first >> 1, last >> 1
+    return tuple(path)
 
 
 def subtree_root(children: Sequence[bytes]) -> Hash:

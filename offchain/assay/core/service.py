@@ -7,21 +7,28 @@ in order: no new requests, requests under way finish, loops end their current tu
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import socket
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from assay.core import logs
-from assay.core.errors import AssayError, EnvironmentMissing
+from assay.core.errors import AssayError, ConfigError, EnvironmentMissing
 
 if TYPE_CHECKING:
     import uvicorn
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread that computes or commits waits, each time it comes back from C, for one that
+runs Python: the event loop's turns are shorter than the interpreter's own 5 ms."""
 BACKLOG = 2048
 DRAIN_SECONDS = 20.0
 BACKOFF_LIMIT_SECONDS = 30.0
@@ -42,11 +49,12 @@ class Loop:
 
 @dataclass(frozen=True)
 class HttpEndpoint:
-    """An ASGI application and where it listens."""
+    """An ASGI application and where it listens. `tls`: certificate and key, PEM files."""
 
     app: Any
     host: str
     port: int
+    tls: tuple[Path, Path] | None = None
 
 
 class Service:
@@ -78,6 +86,7 @@ class Service:
 def run_service(service: Service) -> None:
     """Run a service in the main thread until it is told to end."""
     _on_signals(service.stopping)
+    sys.setswitchinterval(SWITCH_SECONDS)
     service.setup()
     threads = [_start(loop, service.stopping) for loop in service.loops()]
     try:
@@ -135,9 +144,12 @@ def _on_signals(stopping: threading.Event) -> None:
 def _serve(endpoint: HttpEndpoint, stopping: threading.Event) -> None:
     """Serve HTTP until `stopping`; requests under way get DRAIN_SECONDS to finish."""
     server = _server(endpoint)
-    listener = _bind(endpoint)
+    listener = bind(endpoint)
     threading.Thread(target=_watch, args=(server, stopping), daemon=True).start()
-    logs.event("listening", url=f"http://{endpoint.host}:{listener.getsockname()[1]}")
+    scheme = "http" if endpoint.tls is None else "https"
+    logs.event("listening", url=f"{scheme}://{endpoint.host}:{listener.getsockname()[1]}")
+    gc.collect()
+    gc.freeze()  # what is there now stays; to look through it in each full turn takes 50 ms
     with listener:
         server.run(sockets=[listener])
 
@@ -155,8 +167,13 @@ def _server(endpoint: HttpEndpoint) -> uvicorn.Server:
         def capture_signals(self) -> Generator[None, None, None]:
             yield  # `run_service` handles signals: uvicorn's handlers raise them again at the end
 
+    if endpoint.tls is not None:
+        tls_context(*endpoint.tls)
+    certificate, key = endpoint.tls or (None, None)
     config = uvicorn.Config(
         endpoint.app,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         log_config=None,
         log_level=logging.WARNING,
         access_log=False,
@@ -165,7 +182,21 @@ def _server(endpoint: HttpEndpoint) -> uvicorn.Server:
     return Server(config)
 
 
-def _bind(endpoint: HttpEndpoint) -> socket.socket:
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """A server's; ConfigError if the files are not a certificate and its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise ConfigError(
+            f"TLS cannot use certificate {certificate} with key {key} ({error.strerror}): give PEM "
+            "files that belong together (ASSAY_TLS_CERTIFICATE, ASSAY_TLS_KEY)"
+        ) from error
+    return context
+
+
+def bind(endpoint: HttpEndpoint) -> socket.socket:
+    """A socket that listens there; EnvironmentMissing if the port is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

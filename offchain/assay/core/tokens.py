@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.core.hashes import token_leaf, token_root, token_salt
+from assay.core.hashes import token_leaves, token_root, token_salts
 from assay.core.merkle import MerkleTree
 from assay.core.types import ZERO_HASH, Hash, TokenOpening
 
@@ -20,8 +20,8 @@ class TokenList:
 
     def __init__(self, tokens: Sequence[int], job_salt: bytes, side: int) -> None:
         self.tokens = tuple(tokens)
-        self._salts = [token_salt(job_salt, side, i) for i in range(len(self.tokens))]
-        leaves = [token_leaf(s, t) for s, t in zip(self._salts, self.tokens, strict=True)]
+        self._salts = token_salts(job_salt, side, len(self.tokens))
+        leaves = token_leaves(self._salts, self.tokens)
         self._tree = MerkleTree(leaves) if leaves else None
 
     @property

@@ -51,6 +51,8 @@ class Op(IntEnum):
     MEAN = 19
     CENTER = 20
     GELU = 21
+    SOFTCAP = 22
+    GELU_GATE = 23
 
 
 ENCODER_OPS = frozenset({Op.MEAN, Op.CENTER, Op.GELU})
@@ -95,7 +97,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Model:
-    """What the chain knows of a model; `model_root` is the Keccak hash of its encoding."""
+    """What the chain knows of a model; `model_root` is the Keccak hash of its encoding.
+
+    `logit_fraction`: fraction bits of the last step's output. `gumbel_table` is NONE for a model
+    that draws no tokens, see `embeds`.
+    """
 
     spec_version: int
     program_root: bytes
@@ -117,6 +123,11 @@ class Model:
         "uint32,uint32,uint32,uint32,uint32,uint8,uint32,uint32[])"
     )
 
+    @property
+    def embeds(self) -> bool:
+        """Whether its output is an embedding, its last step's only row, and counts as one token."""
+        return self.gumbel_table == NONE
+
     def abi(self) -> tuple[object, ...]:
         return (
             self.spec_version,
@@ -134,6 +145,11 @@ class Model:
             self.gumbel_table,
             list(self.eos_tokens),
         )
+
+
+PUBLIC_DATA, AUDITOR_DATA, PRIVATE_DATA = range(3)
+"""Data modes of a job: whoever asks gets prompt and output; auditors who are drawn do; the consumer
+alone has them."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from assay.core.types import Hash
 
 DAY_SECONDS = 86_400
 
+VOUCHER_DOMAIN = ("Assay credit", "1")
 VOUCHER_FIELDS = (
     ("owner", "address"),
     ("payee", "address"),
@@ -52,10 +53,9 @@ def day_of(timestamp: int) -> int:
 
 def voucher_typed_data(voucher: Voucher, chain_id: int, ledger: str) -> dict[str, Any]:
     """The EIP-712 document of a voucher, for one chain and one CreditLedger."""
-    domain = ("Assay credit", "1")
-    return typed_data(domain, chain_id, ledger, "Voucher", VOUCHER_FIELDS, voucher)
+    return typed_data(VOUCHER_DOMAIN, chain_id, ledger, "Voucher", VOUCHER_FIELDS, voucher)
 
 
 def voucher_digest(voucher: Voucher, chain_id: int, ledger: str) -> Hash:
     """The EIP-712 digest that is signed."""
-    return digest(voucher_typed_data(voucher, chain_id, ledger))
+    return digest(VOUCHER_DOMAIN, chain_id, ledger, "Voucher", VOUCHER_FIELDS, voucher)

@@ -10,23 +10,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from eth_utils.address import is_address, to_checksum_address
 
 from assay.core.errors import AssayError, InputError
-from assay.core.hashes import JOB_FIELDS
+from assay.core.hashes import JOB_FIELDS, RECEIPT_FIELDS
 from assay.core.types import Job, Receipt
 
-RECEIPT_FIELDS: tuple[tuple[str, str], ...] = (
-    ("job_id", "bytes32"),
-    ("output_root", "bytes32"),
-    ("output_tokens", "uint32"),
-    ("price", "uint256"),
-)
 MAX_TOKEN = 2**32 - 1
+MIN_ELEMENT = -(2**31)
 MAX_NESTING = 32
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A JSON string, or the rest of a body that ends within one: linear in any input."""
@@ -37,7 +32,8 @@ T = TypeVar("T", Job, Receipt)
 def error_body(error: AssayError) -> dict[str, Any]:
     """An error in the shape of OpenAI's API, which all our HTTP interfaces share."""
     status = getattr(error, "status", 500)
-    kind = "invalid_request_error" if status < 500 else "server_error"
+    kind = error.kind if isinstance(error, InputError) else None
+    kind = kind or ("invalid_request_error" if status < 500 else "server_error")
     body = {"message": error.message, "type": kind, "code": error.code}
     return {"error": {**body, "param": getattr(error, "param", None)}}
 
@@ -66,6 +62,8 @@ def _check_nesting(body: bytes) -> None:
     The C parser recurses; where a library has raised Python's recursion limit, deep nesting
     would overflow the stack and end the process.
     """
+    if body.count(b"{") + body.count(b"[") <= MAX_NESTING:
+        return
     code = (
         np.frombuffer(_STRINGS.sub(b"", body), dtype=np.uint8) | 0x20
     )  # [ and { coincide, ] and }
@@ -80,8 +78,7 @@ def hexed(data: bytes) -> str:
 
 def to_json(value: Job | Receipt) -> dict[str, Any]:
     """Field by field, bytes as hex."""
-    plain = {field.name: getattr(value, field.name) for field in fields(value)}
-    return {name: hexed(v) if isinstance(v, bytes) else v for name, v in plain.items()}
+    return {name: hexed(v) if isinstance(v, bytes) else v for name, v in vars(value).items()}
 
 
 def parse_job(value: object) -> Job:
@@ -96,6 +93,7 @@ def parse_receipt(value: object) -> Receipt:
 class ClaimData:
     """Everything that lets a stranger recompute a claim, as a provider hands it out.
 
+    `output`: tokens, or the integers of an embedding.
     `salt` is the job's salt, from which the salts of all tokens follow; `proof` leads from the
     receipt at `index` to the batch root.
     """
@@ -129,13 +127,13 @@ class ClaimData:
             raise _bad("claim", "expected an object")
         return cls(
             batch_id=parse_bytes(value.get("batch_id"), "batch_id", 32),
-            index=_integer(value.get("index"), "index", MAX_TOKEN),
+            index=parse_integer(value.get("index"), "index", MAX_TOKEN),
             job=parse_job(value.get("job")),
             signature=parse_bytes(value.get("signature"), "signature"),
             receipt=parse_receipt(value.get("receipt")),
             proof=parse_proof(value.get("proof"), "proof"),
             prompt=tuple(parse_tokens(value.get("prompt"), "prompt")),
-            output=tuple(parse_tokens(value.get("output"), "output")),
+            output=tuple(parse_output(value.get("output"), "output")),
             salt=parse_bytes(value.get("salt"), "salt", 32),
         )
 
@@ -157,7 +155,16 @@ def parse_tokens(value: object, name: str) -> list[int]:
     """A list of token ids."""
     if not isinstance(value, list):
         raise _bad(name, "expected a list of token ids")
-    return [_integer(token, f"{name}[{i}]", MAX_TOKEN) for i, token in enumerate(value)]
+    return [parse_integer(token, f"{name}[{i}]", MAX_TOKEN) for i, token in enumerate(value)]
+
+
+def parse_output(value: object, name: str) -> list[int]:
+    """Token ids, or an embedding's integers; `outputs.output_root` knows which they may be."""
+    if not isinstance(value, list):
+        raise _bad(name, "expected a list of integers")
+    return [
+        parse_integer(item, f"{name}[{i}]", MAX_TOKEN, MIN_ELEMENT) for i, item in enumerate(value)
+    ]
 
 
 def parse_proof(value: object, name: str) -> tuple[bytes, ...]:
@@ -187,7 +194,7 @@ def _parse(value: object, kind: str, name: str) -> object:
         return parse_bytes(value, name, 32)
     if kind == "address":
         return parse_address(value, name)
-    return _integer(value, name, (1 << int(kind.removeprefix("uint"))) - 1)
+    return parse_integer(value, name, (1 << int(kind.removeprefix("uint"))) - 1)
 
 
 def parse_address(value: object, name: str) -> str:
@@ -196,12 +203,19 @@ def parse_address(value: object, name: str) -> str:
     return str(to_checksum_address(value))
 
 
-def _integer(value: object, name: str, limit: int) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+def parse_integer(value: object, name: str, limit: int, least: int = 0) -> int:
+    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
-        raise _bad(name, f"expected an integer from 0 to {limit}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= limit:
+        raise _bad(name, f"expected an integer from {least} to {limit}")
     return value
+
+
+def parse_flag(value: object, name: str) -> bool:
+    """False where there is none."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise _bad(name, "expected true or false")
 
 
 def _bad(name: str, why: str) -> InputError:

@@ -7,7 +7,14 @@ from hashlib import sha256
 import pytest
 
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE, node, tile_leaf, token_leaf, token_root
-from assay.core.merkle import MerkleTree, depth_of, next_height, root_from_path, subtree_root
+from assay.core.merkle import (
+    MerkleTree,
+    depth_of,
+    next_height,
+    root_from_path,
+    row_path,
+    subtree_root,
+)
 from assay.core.tokens import TokenList
 from assay.core.types import ZERO_HASH
 
@@ -30,6 +37,22 @@ def test_a_path_fits_one_place_only() -> None:
     for index in range(20):
         others = [root_from_path(leaves(20)[3], index, tree.path(3))]
         assert (others[0] == tree.root) == (index == 3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 20])
+def test_a_row_path_has_what_no_leaf_of_the_row_gives(count: int) -> None:
+    """Every stretch of every tree: its nodes with those of the path make the root, none is left."""
+    tree = MerkleTree(leaves(count))
+    for first in range(count):
+        for last in range(first, count):
+            path = list(row_path(first, last, tree.path(first), tree.path(last)))
+            row, low = leaves(count)[first : last + 1], first
+            for _ in range(tree.depth):
+                row = [path.pop(0), *row] if low & 1 else row
+                row = [*row, path.pop(0)] if len(row) & 1 else row
+                row = [node(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+                low >>= 1
+            assert (row, path) == ([tree.root], [])
 
 
 def test_children_hash_up_to_their_node() -> None:
@@ -77,3 +100,15 @@ def test_out_of_range_is_refused() -> None:
         subtree_root(leaves(3))
     with pytest.raises(IndexError, match="token 3"):
         TokenList([1, 2, 3], bytes(32), PROMPT_SIDE).open(3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 33])
+def test_changed_is_the_tree_of_the_changed_leaves(count: int) -> None:
+    leaves = [bytes([i]) * 32 for i in range(count)]
+    tree = MerkleTree(leaves)
+    for index in range(count):
+        other = tree.changed(index, b"\xee" * 32)
+        expected = MerkleTree([*leaves[:index], b"\xee" * 32, *leaves[index + 1 :]])
+        assert (other.root, other.path(index)) == (expected.root, expected.path(index))
+        assert all(other.path(i) == expected.path(i) for i in range(count))
+    assert tree.root == MerkleTree(leaves).root

@@ -14,8 +14,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from assay.core.errors import EnvironmentMissing, NodeUnavailable
-from assay.core.service import HttpEndpoint, Loop, Service, run_loop, run_service
+from assay.core.errors import ConfigError, EnvironmentMissing, NodeUnavailable
+from assay.core.service import (
+    HttpEndpoint,
+    Loop,
+    Service,
+    run_loop,
+    run_service,
+    tls_context,
+)
+from assay.core.settings import ProcessSettings
+from tests.support.certificates import NEEDS_OPENSSL, make_certificate
 
 PROGRAM = """
 import asyncio
@@ -121,3 +130,27 @@ def test_a_signal_lets_requests_finish(
     assert answers[0].json() == {"done": True}
     assert "stopped cleanly" in output
     assert process.returncode == 0
+
+
+def test_revert_half_of_tls(tmp_path: Path) -> None:
+    assert ProcessSettings().tls() is None and ProcessSettings().scheme == "http"
+    with pytest.raises(ConfigError, match="set ASSAY_TLS_KEY, too, or neither"):
+        ProcessSettings(tls_certificate=tmp_path / "c.pem").tls()
+    with pytest.raises(ConfigError, match="set ASSAY_TLS_CERTIFICATE, too, or neither"):
+        ProcessSettings(tls_key=tmp_path / "k.pem").tls()
+
+
+@NEEDS_OPENSSL
+def test_revert_a_key_of_another_certificate(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    one, two = map(make_certificate, folders)
+    tls_context(one.certificate, one.key)
+    for certificate, key in (
+        (one.certificate, two.key),
+        (one.certificate, tmp_path / "none"),
+        (one.key, one.key),
+    ):
+        with pytest.raises(ConfigError, match="ASSAY_TLS_CERTIFICATE"):
+            tls_context(certificate, key)

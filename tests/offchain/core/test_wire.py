@@ -29,6 +29,21 @@ def test_round_trip() -> None:
     assert ClaimData.parse(json.loads(json.dumps(data.to_json()))) == data
 
 
+def test_the_integers_of_an_embedding() -> None:
+    row = (-(2**31), 2**31 - 1, 0)
+    data = ClaimData(bytes(32), 5, JOB, b"", RECEIPT, (), (1, 2), row, bytes(32))
+    value = json.loads(json.dumps(data.to_json()))
+    assert ClaimData.parse(value) == data
+    assert ClaimData.parse({**value, "output": [str(n) for n in row]}) == data
+
+
+@pytest.mark.parametrize("item", [-(2**31) - 1, 2**32, 1.0, True, None, "--1", "-", "0x1"])
+def test_revert_an_output_of_other_integers(item: object) -> None:
+    data = ClaimData(bytes(32), 5, JOB, b"", RECEIPT, (), (1, 2), (3,), bytes(32)).to_json()
+    with pytest.raises(InputError, match=r"output\[1\]"):
+        ClaimData.parse({**data, "output": [3, item]})
+
+
 def test_big_integers_may_be_strings() -> None:
     assert parse_job({**to_json(JOB), "max_price": str(2**256 - 1)}) == JOB
 
