@@ -87,7 +87,9 @@ class Anvil:
 
     It mines each transaction at once; `rpc("evm_setIntervalMining", …)` changes that.
     Parameters: `port` (0: any free one); `hardfork` fixes the gas rules; `log` is its output
-    file (None: a temporary one); `chain_id` another than the local one, for rehearsals.
+    file (None: a temporary one); `chain_id` another than the local one, for rehearsals; `state`
+    a file that the chain begins from, as `--dump-state` or `anvil_dumpState` wrote it; `timestamp`
+    what the clock begins at (None: our own time, even if the state's newest block is later).
     """
 
     def __init__(
@@ -96,15 +98,20 @@ class Anvil:
         hardfork: str = HARDFORK,
         log: Path | None = None,
         chain_id: int = LOCAL_CHAIN_ID,
+        state: Path | None = None,
+        timestamp: int | None = None,
     ) -> None:
         binary = find_anvil()
         self.port = port or free_port()
         require_free_port(
             self.port, "Anvil", "stop the program that holds it or choose another port (--rpc-port)"
         )
-        self._scratch = tempfile.TemporaryDirectory(prefix="assay-anvil-") if log is None else None
-        log = log or Path(self._scratch.name if self._scratch else ".") / "anvil.log"
+        self._scratch = tempfile.TemporaryDirectory(prefix="assay-anvil-")
+        log = log or Path(self._scratch.name) / "anvil.log"
         command = [binary, "--port", str(self.port), "--host", "127.0.0.1"]
+        # Anvil writes the whole state of old blocks, megabytes each, to the user's home and
+        # leaves it there when killed.
+        command += ["--cache-path", self._scratch.name]
         command += [
             "--hardfork",
             hardfork,
@@ -113,6 +120,10 @@ class Anvil:
             "--mnemonic",
             MNEMONIC,
         ]
+        if state is not None:
+            command += ["--load-state", str(state)]
+        if timestamp is not None:
+            command += ["--timestamp", str(timestamp)]
         self.process = ManagedProcess("anvil", command, log)
         try:
             self.process.wait_until(self._answers, READY_SECONDS)
@@ -134,8 +145,7 @@ class Anvil:
 
     def stop(self) -> None:
         self.process.stop()
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        self._scratch.cleanup()
 
     def __enter__(self) -> Anvil:
         return self

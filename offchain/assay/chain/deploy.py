@@ -52,6 +52,7 @@ DEV_ACCOUNTS = 10
 ERC20_NAMES = (
     *("name", "symbol", "decimals", "totalSupply", "balanceOf", "allowance", "approve"),
     *("transfer", "transferFrom", "permit", "nonces", "DOMAIN_SEPARATOR", "Transfer", "Approval"),
+    *("transferWithAuthorization", "authorizationState", "AuthorizationUsed"),
 )
 USDC_DECIMALS = 6
 

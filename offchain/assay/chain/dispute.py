@@ -1,4 +1,4 @@
-"""Client of the dispute game: its moves one by one, and its record as the contract holds it.
+"""Client of the dispute game: its moves one by one.
 
 `chain.games` reads a game's whole state, events included, and plays typed moves with this.
 """
@@ -11,8 +11,10 @@ from enum import IntEnum
 from typing import Any
 
 from assay.chain.contract import ContractClient
+from assay.chain.record import Standing
 from assay.chain.sender import Mined
 from assay.core.game import Ending
+from assay.core.partials import packed
 from assay.core.types import Job, Model, Opening, Pass, Receipt, Step, TokenOpening
 
 
@@ -26,37 +28,9 @@ class Outcome(IntEnum):
 
 
 @dataclass(frozen=True)
-class GameRecord:
-    """`IDisputeGame.Game`, field by field."""
-
-    batch_id: bytes
-    index: int
-    token_index: int
-    challenger: str
-    provider: str
-    verifier: str
-    phase: int
-    outcome: int
-    provider_left: int
-    challenger_left: int
-    turn_started: int
-    terms: bytes
-    trace_root: bytes
-    node: bytes
-    node_index: int
-    depth_left: int
-    leaf_count: int
-    step_known: bool
-    step_index: int
-    width: int
-    elem_bytes: int
-    chunk_count: int
-    target: int
-
-
-@dataclass(frozen=True)
 class Element:
-    """The disputed element: its place, its value in the tile, its partials once revealed."""
+    """The disputed element: its place, its value in the tile, its partials as the challenger
+    states them (int64, one a chunk; none of at most one chunk)."""
 
     row: int
     column: int
@@ -64,16 +38,7 @@ class Element:
     partials: tuple[int, ...]
 
     def abi(self) -> tuple[object, ...]:
-        return (self.row, self.column, self.value, list(self.partials))
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """Seconds left to each side, and the last second of the side to move (0: resolved)."""
-
-    provider_left: int
-    challenger_left: int
-    deadline: int
+        return (self.row, self.column, self.value, packed(self.partials))
 
 
 class DisputeGame(ContractClient):
@@ -96,7 +61,7 @@ class DisputeGame(ContractClient):
 
     def answer(
         self,
-        game_id: bytes,
+        game: Standing,
         pass_: Pass,
         ending: Ending,
         children: Sequence[bytes],
@@ -105,7 +70,7 @@ class DisputeGame(ContractClient):
     ) -> Mined:
         return self.write(
             "answer",
-            game_id,
+            *game.abi(),
             pass_.abi(),
             ending.abi(),
             list(children),
@@ -113,86 +78,84 @@ class DisputeGame(ContractClient):
             previous.abi(),
         )
 
-    def pick_node(self, game_id: bytes, child: int, node: bytes, path: Sequence[bytes]) -> Mined:
-        return self.write("pick_node", game_id, child, node, list(path))
+    def pick_node(self, game: Standing, child: int, node: bytes, path: Sequence[bytes]) -> Mined:
+        return self.write("pick_node", *game.abi(), child, node, list(path))
 
-    def challenge_sample(self, game_id: bytes, pass_: Pass, trace_root: bytes, rival: int) -> Mined:
-        return self.write("challenge_sample", game_id, pass_.abi(), trace_root, rival)
+    def challenge_sample(self, game: Standing, pass_: Pass, rival: int) -> Mined:
+        return self.write("challenge_sample", *game.abi(), pass_.abi(), rival)
 
-    def reveal_nodes(self, game_id: bytes, children: Sequence[bytes]) -> Mined:
-        return self.write("reveal_nodes", game_id, list(children))
+    def reveal_nodes(self, game: Standing, children: Sequence[bytes]) -> Mined:
+        return self.write("reveal_nodes", *game.abi(), list(children))
 
     def reveal_step(
         self,
-        game_id: bytes,
+        game: Standing,
         pass_: Pass,
         step: Step,
         program_path: Sequence[bytes],
         children: Sequence[bytes],
     ) -> Mined:
         return self.write(
-            "reveal_step", game_id, pass_.abi(), step.abi(), list(program_path), list(children)
+            "reveal_step", *game.abi(), pass_.abi(), step.abi(), list(program_path), list(children)
         )
 
-    def reveal_tile(self, game_id: bytes, data: bytes) -> Mined:
-        return self.write("reveal_tile", game_id, data)
+    def reveal_tile(self, game: Standing, data: bytes) -> Mined:
+        return self.write("reveal_tile", *game.abi(), data)
 
-    def pick_element(self, game_id: bytes, element: int, data: bytes) -> Mined:
-        return self.write("pick_element", game_id, element, data)
+    def pick_element(
+        self, game: Standing, element: int, data: bytes, partials: Sequence[int]
+    ) -> Mined:
+        return self.write("pick_element", *game.abi(), element, data, packed(partials))
 
     def prove_element(
         self,
-        game_id: bytes,
+        game: Standing,
         pass_: Pass,
         step: Step,
         element: Element,
         openings: Sequence[Opening],
         token: TokenOpening,
     ) -> Mined:
-        place = (game_id, pass_.abi(), step.abi(), element.abi())
+        place = (*game.abi(), pass_.abi(), step.abi(), element.abi())
         return self.write("prove_element", *place, _abi(openings), token.abi())
 
-    def reveal_partials(
+    def prove_combine(
         self,
-        game_id: bytes,
+        game: Standing,
         pass_: Pass,
         step: Step,
         element: Element,
         openings: Sequence[Opening],
     ) -> Mined:
-        place = (game_id, pass_.abi(), step.abi(), element.abi())
-        return self.write("reveal_partials", *place, _abi(openings))
-
-    def pick_chunk(self, game_id: bytes, chunk: int, node: bytes) -> Mined:
-        return self.write("pick_chunk", game_id, chunk, node)
+        place = (*game.abi(), pass_.abi(), step.abi(), element.abi())
+        return self.write("prove_combine", *place, _abi(openings))
 
     def prove_chunk(
         self,
-        game_id: bytes,
+        game: Standing,
         pass_: Pass,
         step: Step,
         element: Element,
+        chunk: int,
         openings: Sequence[Opening],
     ) -> Mined:
-        place = (game_id, pass_.abi(), step.abi(), element.abi())
-        return self.write("prove_chunk", *place, _abi(openings))
+        place = (*game.abi(), pass_.abi(), step.abi(), element.abi())
+        return self.write("prove_chunk", *place, chunk, _abi(openings))
 
     def prove_sample(
-        self, game_id: bytes, pass_: Pass, claimed: TokenOpening, openings: Sequence[Opening]
+        self, game: Standing, pass_: Pass, claimed: TokenOpening, openings: Sequence[Opening]
     ) -> Mined:
-        return self.write("prove_sample", game_id, pass_.abi(), claimed.abi(), _abi(openings))
+        return self.write("prove_sample", *game.abi(), pass_.abi(), claimed.abi(), _abi(openings))
 
-    def timeout(self, game_id: bytes) -> Mined:
-        return self.write("timeout", game_id)
+    def timeout(self, game: Standing) -> Mined:
+        return self.write("timeout", *game.abi())
 
-    def close(self, game_id: bytes) -> Mined:
-        return self.write("close", game_id)
+    def close(self, game: Standing) -> Mined:
+        return self.write("close", *game.abi())
 
-    def game(self, game_id: bytes, block: int | None = None) -> GameRecord:
-        return GameRecord(*self.read("game", game_id, block=block))
-
-    def clocks(self, game_id: bytes, block: int | None = None) -> Clocks:
-        return Clocks(*self.read("clocks", game_id, block=block))
+    def standing(self, game_id: bytes, block: int | None = None) -> bytes:
+        """Hash of the record that a game stands at; zero for no game."""
+        return bytes(self.read("standing", game_id, block=block))
 
     def game_id(self, claim_id: bytes, token_index: int, challenger: str, salt: bytes) -> bytes:
         return bytes(self.read("game_id", claim_id, token_index, challenger, salt))
@@ -204,8 +167,12 @@ class DisputeGame(ContractClient):
         return bool(self.read("convicted", claim_id, block=block))
 
     def challenger_bond(self) -> int:
-        """Units of the bond token."""
+        """Units of the bond token; a game costs several where its provider has many to answer."""
         return int(self.read("challenger_bond"))
+
+    def bond_against(self, provider: str) -> int:
+        """Units of the bond token that opening a game against a provider costs now."""
+        return int(self.read("bond_against", provider))
 
     def clock_seconds(self) -> int:
         return int(self.read("clock_seconds"))

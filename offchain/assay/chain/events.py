@@ -115,18 +115,23 @@ class EventReader:
         self._next = start_block
         self._anchor: tuple[int, str] | None = None  # newest block that is never read again
         self._recent: dict[tuple[str, int], Event] = {}
+        self._head_hash = ""  # of the last poll; it stands for the whole chain below it
 
     def poll(self) -> Update:
         """Everything since the last poll, undone events included."""
         with node_errors(url_of(self.web3)):
+            newest = self.web3.eth.get_block("latest")
+            head, head_hash = int(newest["number"]), newest["hash"].to_0x_hex()
+            if head_hash == self._head_hash:
+                return Update([], [], head)
             self._check_anchor()
-            head = self.web3.eth.block_number
             first = max(self._start, min(self._next, head + 1) - self._depth)
             seen = {event.key: event for event in self._read(first, head)}
         known = {key: event for key, event in self._recent.items() if event.block_number >= first}
         removed = [event for key, event in known.items() if key not in seen]
         added = [event for key, event in seen.items() if key not in known]
         self._remember(seen, head)
+        self._head_hash = head_hash
         return Update(sorted(removed, key=_place, reverse=True), sorted(added, key=_place), head)
 
     def _read(self, first: int, last: int) -> Iterable[Event]:
@@ -135,7 +140,12 @@ class EventReader:
             logs = self.web3.eth.get_logs(
                 cast(Any, {"fromBlock": start, "toBlock": stop, "address": self._addresses})
             )
-            yield from filter(None, map(self._decoder.decode, logs))
+            yield from filter(None, map(self._event, logs))
+
+    def _event(self, log: LogReceipt) -> Event | None:
+        """A log that was read before is not decoded again, which costs most of a poll."""
+        known = self._recent.get((log["blockHash"].to_0x_hex(), int(log["logIndex"])))
+        return known or self._decoder.decode(log)
 
     def _remember(self, seen: Mapping[tuple[str, int], Event], head: int) -> None:
         oldest = head + 1 - self._depth  # first block of the next poll, if the head stands still

@@ -22,13 +22,15 @@ class Fees:
     tip: int
 
     def bumped(self, suggested: Fees, limit: int) -> Fees | None:
-        """A bid that replaces this one: at least 12.5 % more, and no less than the market.
+        """A bid that replaces this one: at least 12.5 % more, and the market's within `limit`.
 
-        None when that would pass `limit`.
+        None when 12.5 % more would pass `limit`.
         """
         raised = Fees(_bump(self.max_fee), _bump(self.tip))
-        bid = Fees(max(raised.max_fee, suggested.max_fee), max(raised.tip, suggested.tip))
-        return bid if bid.max_fee <= limit else None
+        if raised.max_fee > limit:
+            return None
+        max_fee = min(max(raised.max_fee, suggested.max_fee), limit)
+        return Fees(max_fee, min(max(raised.tip, suggested.tip), max_fee))
 
 
 def suggest(web3: Web3, limit: int) -> Fees:

@@ -1,4 +1,4 @@
-"""Reads one game at one block: the contract's record plus what its moves left in events.
+"""Reads one game at one block: the record that it stands at plus what its moves left in events.
 
 Hashes alone are stored on chain; revealed nodes, tiles and elements are in the events, so that
 anybody can follow a game, take over a side after a restart, or report it.
@@ -7,34 +7,45 @@ anybody can follow a game, take over a side after a restart, or report it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from assay.chain.dispute import Element, GameRecord, Outcome
+from assay.chain.dispute import Element, Outcome
 from assay.chain.events import BLOCKS_PER_CALL, Event, EventDecoder
 from assay.chain.network import Network
 from assay.chain.node import node_errors, url_of
-from assay.core.errors import InputError
+from assay.chain.record import GameRecord, Record, Standing
+from assay.core.errors import ChainError, InputError
 from assay.core.game import GameState, Phase, tiles_per_row
 from assay.core.merkle import depth_of
+from assay.core.partials import unpacked
 from assay.core.types import TILE, Pass, Step
 
 SHOWS_CHILDREN = ("Answered", "NodesRevealed", "StepRevealed")
 
+READS = 3
+
 T = TypeVar("T")
+
+
+class _Torn(ChainError):
+    """A move landed between the reading of the record and that of the events."""
 
 
 @dataclass(frozen=True)
 class GameView:
     """Everything about a game.
 
-    `record` is the contract's, `state` what the players' rules look at, `events` the game's own
-    in order. `pass_`, `step`, `element` are None until answered, revealed, picked.
+    `standing` is what its next move is addressed to, `record` the same taken apart, `state` what
+    the players' rules look at, `events` the game's own in order, but for what it stands at.
+    `pass_`, `step`, `element` are None until answered, revealed, picked.
     """
 
     game_id: bytes
     claim_id: bytes
     job_id: bytes
+    standing: Standing
     record: GameRecord
     state: GameState
     pass_: Pass | None
@@ -60,23 +71,35 @@ class GameView:
 def read_game(network: Network, game_id: bytes, since: int | None = None) -> GameView:
     """The game at the newest block. `since`: a block that its opening is likely not before.
 
-    Raises InputError for an unknown game.
+    Raises:
+        InputError: there is no such game.
+        ChainError: its events are not those of its record, however often they are read.
     """
+    for _ in range(READS - 1):
+        with suppress(_Torn):
+            return _read(network, game_id, since)
+    return _read(network, game_id, since)
+
+
+def _read(network: Network, game_id: bytes, since: int | None) -> GameView:
     with node_errors(url_of(network.web3)):
         block = network.web3.eth.block_number
-    record = network.game.game(game_id, block)
-    if record.phase == 0:
+    hashed = network.game.standing(game_id, block)
+    if not any(hashed):
         raise InputError(
             f"no game 0x{game_id.hex()} at block {block}; check the id and the deployment",
             code="unknown_game",
             status=404,
         )
     beginning = network.deployment.block
-    events = _events(network, game_id, beginning if since is None else since, block)
-    if not events or events[0].name != "GameOpened":
+    found = _events(network, game_id, beginning if since is None else since, block)
+    if not any(event.name == "GameOpened" for event in found):
         # A reorganisation moved the opening to before `since`.
-        events = _events(network, game_id, beginning, block)
+        found = _events(network, game_id, beginning, block)
+    standing = _standing(game_id, found, hashed)
+    events = [event for event in found if event.name != "Standing"]
     opened = events[0].args
+    record = GameRecord.of(standing.record, opened["challenger"])
     step_event = _last(events, "StepRevealed")
     element = _element(events)
     answered = _last(events, "Answered")
@@ -85,8 +108,9 @@ def read_game(network: Network, game_id: bytes, since: int | None = None) -> Gam
         game_id=game_id,
         claim_id=bytes(opened["claim_id"]),
         job_id=bytes(opened["job_id"]),
+        standing=standing,
         record=record,
-        state=_state(network, game_id, block, record, pass_, element, events),
+        state=_state(network, block, record, pass_, element, events),
         pass_=pass_,
         step=as_struct(Step, step_event.args["step"]) if step_event else None,
         element=element,
@@ -102,7 +126,6 @@ def as_struct(kind: type[T], value: object) -> T:
 
 def _state(
     network: Network,
-    game_id: bytes,
     block: int,
     record: GameRecord,
     pass_: Pass | None,
@@ -129,11 +152,22 @@ def _state(
         tile=bytes(tile.args["data"]) if tile else b"",
         column=element.column if element else None,
         partials=element.partials if element else (),
-        chunk=record.target if phase is Phase.PROVE_CHUNK else None,
         rival=int(rival.args["rival"]) if rival else None,
-        deadline=network.game.clocks(game_id, block).deadline,
+        deadline=record.deadline,
         claim_dead=network.game.convicted(_claim_id(events), block),
     )
+
+
+def _standing(game_id: bytes, events: Sequence[Event], hashed: bytes) -> Standing:
+    """The record that the last move left; `_Torn` if it is not the one of this hash."""
+    left = _last(events, "Standing") if _last(events, "GameOpened") else None
+    record = as_struct(Record, left.args["record"]) if left else None
+    if record is None or record.hash != hashed:
+        raise _Torn(
+            f"game 0x{game_id.hex()} stands at another record than its events say: the chain was "
+            "reorganised meanwhile, or the node lacks logs; read the game again"
+        )
+    return Standing(game_id, record)
 
 
 def _events(network: Network, game_id: bytes, start: int, block: int) -> list[Event]:
@@ -163,11 +197,11 @@ def _shape(events: Sequence[Event]) -> tuple[int, int, int] | None:
 
 
 def _element(events: Sequence[Event]) -> Element | None:
-    picked, shown = _last(events, "ElementPicked"), _last(events, "PartialsRevealed")
+    picked = _last(events, "ElementPicked")
     if picked is None:
         return None
     args = picked.args
-    partials = tuple(shown.args["partials"]) if shown else ()
+    partials = unpacked(bytes(args["partials"]))
     return Element(int(args["row"]), int(args["column"]), int(args["value"]), partials)
 
 

@@ -7,7 +7,6 @@ pass, the step, the siblings of a picked node) is taken from the game's own reco
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from assay.chain.dispute import Element
@@ -20,15 +19,14 @@ from assay.core.game import (
     ChallengerMove,
     ChallengeSample,
     Close,
-    PickChunk,
     PickElement,
     PickNode,
     ProveChunk,
+    ProveCombine,
     ProveElement,
     ProveSample,
     ProviderMove,
     RevealNodes,
-    RevealPartials,
     RevealStep,
     RevealTile,
     Timeout,
@@ -70,7 +68,7 @@ class Games:
         if network.sender is None:
             raise ConfigError("a game needs an account; set ASSAY_KEYSTORE")
         challenger = network.sender.address
-        bond = network.game.challenger_bond()
+        bond = network.game.bond_against(job.provider)
         network.bond_token.ensure_allowance(challenger, network.game.address, bond)
         mined = network.game.open(batch_id, index, receipt, proof, job, model, token_index, salt)
         claim_id = network.settlement.claim_id(batch_id, index)
@@ -88,7 +86,7 @@ def picked_path(view: GameView, child: int) -> tuple[bytes, ...]:
 
 def _answer(network: Network, view: GameView, move: Answer) -> Mined:
     return network.game.answer(
-        view.game_id, move.pass_, move.ending, move.children, move.token, move.previous
+        view.standing, move.pass_, move.ending, move.children, move.token, move.previous
     )
 
 
@@ -100,64 +98,60 @@ def _pick_node(network: Network, view: GameView, move: PickNode) -> Mined:
             "read the game again"
         )
     path = picked_path(view, move.child)
-    return network.game.pick_node(view.game_id, move.child, children[move.child], path)
+    return network.game.pick_node(view.standing, move.child, children[move.child], path)
 
 
 def _challenge_sample(network: Network, view: GameView, move: ChallengeSample) -> Mined:
-    root = view.record.trace_root
-    return network.game.challenge_sample(view.game_id, _pass(view), root, move.rival)
+    return network.game.challenge_sample(view.standing, _pass(view), move.rival)
 
 
 def _reveal_nodes(network: Network, view: GameView, move: RevealNodes) -> Mined:
-    return network.game.reveal_nodes(view.game_id, move.children)
+    return network.game.reveal_nodes(view.standing, move.children)
 
 
 def _reveal_step(network: Network, view: GameView, move: RevealStep) -> Mined:
     return network.game.reveal_step(
-        view.game_id, _pass(view), move.step, move.program_path, move.children
+        view.standing, _pass(view), move.step, move.program_path, move.children
     )
 
 
 def _reveal_tile(network: Network, view: GameView, move: RevealTile) -> Mined:
-    return network.game.reveal_tile(view.game_id, move.data)
+    return network.game.reveal_tile(view.standing, move.data)
 
 
 def _pick_element(network: Network, view: GameView, move: PickElement) -> Mined:
-    return network.game.pick_element(view.game_id, move.element, view.state.tile)
+    return network.game.pick_element(view.standing, move.element, view.state.tile, move.partials)
 
 
 def _prove_element(network: Network, view: GameView, move: ProveElement) -> Mined:
     step, element = _disputed(view)
     return network.game.prove_element(
-        view.game_id, _pass(view), step, element, move.openings, move.token
+        view.standing, _pass(view), step, element, move.openings, move.token
     )
 
 
-def _reveal_partials(network: Network, view: GameView, move: RevealPartials) -> Mined:
+def _prove_combine(network: Network, view: GameView, move: ProveCombine) -> Mined:
     step, element = _disputed(view)
-    shown = replace(element, partials=move.partials)
-    return network.game.reveal_partials(view.game_id, _pass(view), step, shown, move.openings)
-
-
-def _pick_chunk(network: Network, view: GameView, move: PickChunk) -> Mined:
-    return network.game.pick_chunk(view.game_id, move.chunk, view.record.node)
+    return network.game.prove_combine(view.standing, _pass(view), step, element, move.openings)
 
 
 def _prove_chunk(network: Network, view: GameView, move: ProveChunk) -> Mined:
     step, element = _disputed(view)
-    return network.game.prove_chunk(view.game_id, _pass(view), step, element, move.openings)
+    return network.game.prove_chunk(
+        view.standing, _pass(view), step, element, move.chunk, move.openings
+    )
 
 
 def _prove_sample(network: Network, view: GameView, move: ProveSample) -> Mined:
-    return network.game.prove_sample(view.game_id, _pass(view), move.token, move.openings)
+    return network.game.prove_sample(view.standing, _pass(view), move.token, move.openings)
 
 
 def _timeout(network: Network, view: GameView, move: Timeout) -> Mined:
-    return network.game.timeout(view.game_id)
+    return network.game.timeout(view.standing)
 
 
 def _close(network: Network, view: GameView, move: Close) -> Mined:
-    return network.game.close(view.game_id)
+    return network.game.close(view.standing)
 
 
 def _pass(view: GameView) -> Pass:
@@ -189,8 +183,7 @@ _SENDERS: dict[type[Any], Callable[[Network, GameView, Any], Mined]] = {
     RevealTile: _reveal_tile,
     PickElement: _pick_element,
     ProveElement: _prove_element,
-    RevealPartials: _reveal_partials,
-    PickChunk: _pick_chunk,
+    ProveCombine: _prove_combine,
     ProveChunk: _prove_chunk,
     ProveSample: _prove_sample,
     Timeout: _timeout,

@@ -26,6 +26,7 @@ class Happened:
 
     args: Mapping[str, Any]
     block: int
+    transaction: str
 
 
 def history(
@@ -34,7 +35,14 @@ def history(
     """Events of a contract, oldest first; `filters` are values of indexed parameters."""
     with node_errors(url_of(client.web3)):
         entries = _entries(client, event, filters, start_block)
-    return [Happened(dict(entry["args"]), int(entry["blockNumber"])) for entry in entries]
+    return [
+        Happened(
+            dict(entry["args"]),
+            int(entry["blockNumber"]),
+            entry["transactionHash"].to_0x_hex(),
+        )
+        for entry in entries
+    ]
 
 
 def _entries(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from assay.chain.contract import ContractClient
 from assay.chain.sender import Mined
-from assay.core.vouchers import SignedVoucher, Voucher
+from assay.core.vouchers import DAY_SECONDS, SignedVoucher, Voucher, day_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Channel:
     deposit: int
     session_key: str
     expires_at: int
+
+    @property
+    def closable_at(self) -> int:
+        """Vouchers of a day can be collected until the end of the next one."""
+        return (day_of(self.expires_at) + 2) * DAY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,10 @@ class CreditLedger(ContractClient):
     def collect_many(self, signed: Sequence[SignedVoucher]) -> Mined:
         """At most 256 vouchers of one payee; one that cannot be collected is skipped."""
         return self.write("collect_many", [voucher.abi() for voucher in signed])
+
+    def collectable(self, signed: SignedVoucher) -> int:
+        """What `collect` would credit now; ContractReverted says why nothing."""
+        return int(self.read("collect", signed.abi()))
 
     def sweep_fees(self) -> Mined:
         return self.write("sweep_fees")

@@ -9,6 +9,7 @@ from typing import Any, cast
 from assay.chain.events import Event
 from assay.chain.network import Network
 from assay.chain.node import node_errors, url_of
+from assay.core.partials import PARTIAL_BYTES
 from assay.core.types import Op
 
 
@@ -67,7 +68,9 @@ def _step(args: Any) -> str:
 
 
 def _element(args: Any) -> str:
-    return f"row {args['row']}, column {args['column']}, claimed value {args['value']}"
+    stated = len(args["partials"]) // PARTIAL_BYTES
+    partials = f", {stated} partials stated" if stated else ""
+    return f"row {args['row']}, column {args['column']}, claimed value {args['value']}{partials}"
 
 
 _WORDS: dict[str, Callable[[Any], str]] = {
@@ -78,8 +81,6 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "StepRevealed": _step,
     "TileRevealed": lambda args: f"row {args['row']} from column {args['first_column']}",
     "ElementPicked": _element,
-    "PartialsRevealed": lambda args: f"{len(args['partials'])} partials",
-    "ChunkPicked": lambda args: f"chunk {args['chunk']}",
     "SampleChallenged": lambda args: f"token {args['rival']} scores higher",
     "GameResolved": lambda args: str(args["reason"]),
 }

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import requests
 from web3 import HTTPProvider, Web3
+from web3._utils.rpc_abi import RPC
 from web3.exceptions import ProviderConnectionError, RequestTimedOut
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 
@@ -28,6 +29,9 @@ def connect(rpc_url: str, timeout_seconds: float = 10.0) -> Web3:
             rpc_url,
             request_kwargs={"timeout": timeout_seconds},
             exception_retry_configuration=retry,
+            # web3 asks for it before every call.
+            cache_allowed_requests=True,
+            cacheable_requests={RPC.eth_chainId},
         )
     )
     with node_errors(rpc_url):

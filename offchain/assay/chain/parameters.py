@@ -21,7 +21,8 @@ HOUR = 3_600
 DAY = 24 * HOUR
 YEAR = 365 * DAY
 BPS = 10_000
-MAX_TURNS = 19  # of a side of a game; contracts/modules/game_state.vy
+MAX_TURNS = 18  # of a side of a game; contracts/modules/game_state.vy
+GAMES_A_BOND = 32  # open games that raise the next bond; contracts/modules/stakes.vy
 ZERO_ADDRESS = "0x" + "00" * 20
 
 STAGE_RATES = tuple(
@@ -53,6 +54,10 @@ class Parameters:
     `slash_per_claim`, `challenger_bond`. `reward_bps` of a slash goes to the winner, the rest is
     burned.
 
+    Audits: `audit_rate_bps` of claims are drawn, each for `audit_slots` seats; all audits together
+    pay `audit_pay_bps` of what claims are paid. ASSAY wei: `seat_deposit`, `request_bond`. The
+    seed is `seed_delay_blocks` away: more than 64 where proposers are known two epochs ahead.
+
     ASSAY: `genesis_supply`, of which `airdrop_bps` can be claimed for `airdrop_seconds`.
 
     Emissions: `start` (Unix time of the first stage; 0: when the deployment begins), one
@@ -68,9 +73,16 @@ class Parameters:
     extension_seconds: int = 1_800
     unbonding_seconds: int = 7 * DAY
     withdrawal_seconds: int = 7 * DAY
-    slash_per_claim: int = 1_000 * ETHER
+    slash_per_claim: int = 30 * ETHER
     challenger_bond: int = 100 * ETHER
     reward_bps: int = 5_000
+
+    audit_rate_bps: int = 200
+    audit_slots: int = 2
+    audit_pay_bps: int = 100
+    seat_deposit: int = 500 * ETHER
+    request_bond: int = 20 * ETHER
+    seed_delay_blocks: int = 72
 
     genesis_supply: int = 100_000_000 * ETHER
     airdrop_bps: int = 5_000
@@ -155,6 +167,7 @@ TESTNET = replace(
     window_seconds=HOUR,
     clock_seconds=HOUR,
     extension_seconds=120,
+    seed_delay_blocks=8,  # 72 blocks would take longer than auditors have for a demand
     unbonding_seconds=DAY,
     withdrawal_seconds=DAY,
     airdrop_seconds=30 * DAY,
@@ -175,6 +188,7 @@ DEMO = replace(
     window_seconds=24,
     clock_seconds=60,
     extension_seconds=15,
+    seed_delay_blocks=2,
     unbonding_seconds=HOUR,
     withdrawal_seconds=HOUR,
     stake_cooldown_seconds=60,

@@ -95,6 +95,8 @@ LINKS = (
     Link("KaratToken", "set_links", {"minter": Ref("CreditMinter"), "ledger": Ref("CreditLedger")}),
     Link("ProviderRegistry", "set_settlement", {"settlement": Ref("Settlement")}),
     Link("CreditLedger", "set_settlement", {"settlement": Ref("Settlement")}),
+    Link("FeeRouter", "set_audits", {"audits": Ref("Audits")}),
+    Link("Settlement", "set_audits", {"audits": Ref("Audits")}),
     Link("Settlement", "set_game", {"game": Ref("DisputeGame")}),
 )
 
@@ -255,6 +257,21 @@ def _network(parameters: Parameters) -> list[Step]:
                 "challenger_bond": parameters.challenger_bond,
                 "clock_seconds": parameters.clock_seconds,
                 "extension_seconds": parameters.extension_seconds,
+            },
+        ),
+        Create(
+            "Audits",
+            "Audits",
+            {
+                "settlement": Ref("Settlement"),
+                "bond_token": Ref("AssayToken"),
+                "payment_token": Ref("USDC"),
+                "rate_bps": parameters.audit_rate_bps,
+                "slots": parameters.audit_slots,
+                "pay_bps": parameters.audit_pay_bps,
+                "seat_deposit": parameters.seat_deposit,
+                "request_bond": parameters.request_bond,
+                "seed_delay_blocks": parameters.seed_delay_blocks,
             },
         ),
     ]

@@ -32,7 +32,8 @@ SELF = "itself"
 MINTER = "is_minter"  # TestUSD's minters
 PROPOSER, CANCELLER, EXECUTOR = "PROPOSER_ROLE", "CANCELLER_ROLE", "EXECUTOR_ROLE"
 ADMIN = "DEFAULT_ADMIN_ROLE"
-# Any other guard is the getter that names the contract which may call.
+# Any other guard is the getter that names the contract which may call, or several of them.
+OR = " or "
 
 OWNERSHIP = ("transfer_ownership", "renounce_ownership")
 ERC20 = ("transfer", "transferFrom", "approve", "permit")
@@ -65,7 +66,11 @@ GUARDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "CreditMinter": {ANYONE: ("mint", "burn"), OWNER: (*OWNERSHIP, "set_curve")},
     "BurnAuction": {ANYONE: ("start", "take"), OWNER: (*OWNERSHIP, "set_parameters")},
     "BurnTaker": {ANYONE: ("fill",), "auction": ("auction_taken",)},
-    "FeeRouter": {ANYONE: ("route", "subscribe"), OWNER: (*OWNERSHIP, "set_plan")},
+    "FeeRouter": {
+        ANYONE: ("route", "subscribe"),
+        ONCE: ("set_audits",),
+        OWNER: (*OWNERSHIP, "set_plan"),
+    },
     "CreditLedger": {
         ANYONE: (
             *("deposit", "deposit_for", "request_withdrawal", "withdraw", "withdraw_earnings"),
@@ -82,20 +87,28 @@ GUARDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         OWNER: (*OWNERSHIP, "add_verifier", "set_reference_price"),
     },
     "ProviderRegistry": {
-        ANYONE: ("bond", "bond_for", "request_unbond", "withdraw"),
+        ANYONE: ("announce", "bond", "bond_for", "request_unbond", "withdraw"),
         ONCE: ("set_settlement",),
         "settlement": ("lock", "unlock", "slash"),
     },
     "Settlement": {
-        ANYONE: ("post_batch", "finalise", "finalise_many", "abandon"),
-        ONCE: ("set_game",),
-        "game": ("convict",),
+        ANYONE: ("post_batch", "finalise", "finalise_many", "abandon", "withdraw_claim"),
+        ONCE: ("set_audits", "set_game"),
+        f"game{OR}audits": ("convict",),
+        "audits": ("keep_payment",),
     },
     "DisputeGame": {
         ANYONE: (
             *("open", "answer", "pick_node", "challenge_sample", "reveal_nodes", "reveal_step"),
-            *("reveal_tile", "pick_element", "prove_element", "reveal_partials", "pick_chunk"),
-            *("prove_chunk", "prove_sample", "timeout", "close"),
+            *("reveal_tile", "pick_element", "prove_element", "prove_combine", "prove_chunk"),
+            *("prove_sample", "timeout", "close"),
+        ),
+    },
+    "Audits": {
+        ANYONE: (
+            *("take_seat", "leave_seat", "begin_round", "fix_seed", "request_data", "show"),
+            *("publish", "expire_request", "commit", "vouch", "expire_vouch", "reveal"),
+            *("expose", "settle"),
         ),
     },
     "Timelock": {
@@ -107,7 +120,7 @@ GUARDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         SELF: ("update_delay",),
     },
     "USDC": {
-        ANYONE: (*ERC20, "burn"),
+        ANYONE: (*ERC20, "transferWithAuthorization", "burn"),
         OWNER: (*OWNERSHIP, "set_minter", "blacklist", "pause"),
         MINTER: ("mint",),
     },
@@ -161,7 +174,8 @@ class Survey:
         client = ContractClient(self._web3, role, contract, None)
         for guard, functions in GUARDS[role].items():
             if guard != ANYONE:
-                yield self._power(client, guard, functions)
+                for one in guard.split(OR):
+                    yield self._power(client, one, functions)
         yield from self._unknown(role, contract.abi)
 
     def _power(self, client: ContractClient, guard: str, functions: tuple[str, ...]) -> Power:
@@ -191,8 +205,8 @@ class Survey:
 
     def _sealed(self, role: str, client: ContractClient, functions: tuple[str, ...]) -> Power:
         """A link that is set is closed for ever (contracts/modules/one_shot.vy)."""
-        (link,) = (link for link in LINKS if link.role == role)
-        unset = [getter for getter in link.targets if client.read(getter) == ZERO_ADDRESS]
+        getters = (getter for link in LINKS if link.role == role for getter in link.targets)
+        unset = [getter for getter in getters if client.read(getter) == ZERO_ADDRESS]
         if unset:
             wrong = f"{', '.join(unset)} is not set: the deployer still may"
             return Power(role, functions, ONCE, (self._name(self._deployment.deployer),), wrong)

@@ -33,6 +33,10 @@ class ProviderRegistry(ContractClient):
     def bond_for(self, provider: str, amount: int) -> Mined:
         return self.write("bond_for", provider, amount)
 
+    def announce(self, url: str) -> Mined:
+        """Say where the sender serves; an empty text takes it back. At most 256 characters."""
+        return self.write("announce", url)
+
     def request_unbond(self, amount: int) -> Mined:
         return self.write("request_unbond", amount)
 

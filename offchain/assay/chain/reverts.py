@@ -20,6 +20,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     ("bond is locked", "add bond with `assay provider register`, or wait until claims finalise"),
     ("bond too small", "add bond with `assay provider register`"),
     ("window is over", "the claim can no longer be challenged"),
+    ("too late to withdraw", "only in the first eighth of its window can a claim be taken back"),
     ("window still open", "wait until the challenge window has ended"),
     ("a game is open", "wait for the end of the game (`assay game show` follows it)"),
     ("model is not registered", "register it with `assay model register`"),

@@ -10,106 +10,46 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
 
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
-from web3.types import LogReceipt, TxData, TxParams, TxReceipt
+from web3.types import TxData, TxParams, TxReceipt
 
 from assay.chain.fees import GWEI, Fees, suggest
 from assay.chain.node import node_errors, url_of
+from assay.chain.outbox import Outbox
 from assay.chain.reverts import reason_of, reverted
-from assay.core.errors import ChainError, InsufficientFunds, TransactionTimeout
-from assay.core.settings import ChainSettings
+from assay.chain.transactions import Mined, Pending, SendPolicy, Signer
+from assay.core import metrics
+from assay.core.errors import (
+    ChainError,
+    ContractReverted,
+    InsufficientFunds,
+    TransactionTimeout,
+)
+
+__all__ = ["Mined", "Pending", "SendPolicy", "Sender", "Signer"]
 
 log = logging.getLogger(__name__)
 
 NONCE_ATTEMPTS = 3
 KNOWN = ("already known", "already imported", "known transaction")
 
-
-@dataclass(frozen=True)
-class SendPolicy:
-    """Limits of a sender: seconds, wei per gas, and the margin over the gas estimate.
-
-    `index_seconds` is how long a node may count a nonce as used before it shows the receipt:
-    state, receipts and replicas of one node do not change at the same instant. `gas_margin` is
-    for what time adds between estimate and inclusion: emissions write more when a second has
-    passed, and more again when a UTC day has begun. Gas that is not used costs nothing.
-    """
-
-    receipt_timeout_seconds: float = 120.0
-    replace_after_seconds: float = 20.0
-    poll_seconds: float = 0.1
-    index_seconds: float = 15.0
-    max_fee: int = 500 * GWEI
-    gas_margin_percent: int = 20
-    gas_margin: int = 100_000
-
-    @classmethod
-    def of(cls, settings: ChainSettings) -> SendPolicy:
-        return cls(
-            receipt_timeout_seconds=settings.receipt_timeout_seconds,
-            replace_after_seconds=settings.replace_after_seconds,
-            max_fee=int(settings.max_fee_gwei * GWEI),
-        )
-
-
-@dataclass(frozen=True)
-class Mined:
-    """A transaction that was included and succeeded."""
-
-    call: str
-    hash: str
-    block_number: int
-    gas_used: int
-    fee_wei: int
-    replacements: int
-    contract_address: str | None
-    logs: Sequence[LogReceipt] = field(repr=False)
-
-
-@dataclass
-class Pending:
-    """A transaction on its way: one nonce, one bid after another."""
-
-    call: str
-    fields: dict[str, Any]
-    fees: Fees
-    hashes: list[str] = field(default_factory=list)
-    journal: Callable[[Pending], None] | None = None
-    used_since: float | None = None
-    """When the node first counted the nonce as used without showing one of our receipts."""
-
-    @property
-    def nonce(self) -> int:
-        return int(self.fields["nonce"])
+TRANSACTIONS = metrics.counter(
+    "assay_transactions_total", "Transactions of this process by what became of them.", "result"
+)
+GAS = metrics.counter("assay_gas_used_total", "Gas that mined transactions used.")
+FEES = metrics.counter("assay_fees_wei_total", "Fees that mined transactions paid, in wei.")
+PENDING = metrics.gauge("assay_transactions_pending", "Transactions that may still be mined.")
 
 
 class NonceTaken(ChainError):
     """Another transaction of the account was mined with this nonce: ours never will be."""
-
-
-class Signed(Protocol):
-    """A signed transaction."""
-
-    @property
-    def raw_transaction(self) -> bytes: ...
-
-    @property
-    def hash(self) -> bytes: ...
-
-
-class Signer(Protocol):
-    """Whoever holds the key: an eth-account, or an account of Ape's (`chain.ape_account`)."""
-
-    @property
-    def address(self) -> Any: ...
-
-    def sign_transaction(self, fields: dict[str, Any], /) -> Signed: ...
 
 
 Journal = Callable[[Pending], None]
@@ -126,19 +66,46 @@ class Sender:
         policy: SendPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        outbox: Path | None = None,
     ) -> None:
         self.web3 = web3
         self.account = account
         self.policy = policy or SendPolicy()
         self._clock = clock
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._in_flight: set[int] = set()
+        self._lock = threading.RLock()
+        self._own = threading.local()
         self._chain_id = web3.eth.chain_id
+        self.outbox = Outbox(outbox, self._origin() if outbox else "")
 
     @property
     def address(self) -> str:
         return str(self.account.address)
+
+    @contextmanager
+    def under(self, policy: SendPolicy) -> Iterator[None]:
+        """Send by another policy inside, in this thread only."""
+        self._own.policy = policy
+        try:
+            yield
+        finally:
+            del self._own.policy
+
+    def _policy(self) -> SendPolicy:
+        return getattr(self._own, "policy", self.policy)
+
+    def _origin(self) -> str:
+        """This account on this very chain: local chains share their id, not their first block."""
+        first = self.web3.eth.get_block(0)["hash"].to_0x_hex()
+        return f"{self._chain_id} {first} {self.address}"
+
+    def tend(self) -> None:
+        """Raise the bids of transactions that nobody waits for: a loop's turn."""
+        with node_errors(url_of(self.web3)), self._lock:
+            self._sort_out()
+            for pending in self.outbox.abandoned():
+                if self._clock() >= pending.bid_at + pending.policy.replace_after_seconds:
+                    self._rebid(pending, pending.policy.max_fee)
 
     def call(self, name: str, function: ContractFunction, value: int = 0) -> Mined:
         """Send a contract call and wait for it; `name` is "Contract.function"."""
@@ -161,8 +128,13 @@ class Sender:
         """Broadcast without waiting. A call that would revert now is refused here."""
         with node_errors(url_of(self.web3)):
             fields = {**fields, "from": self.address, "chainId": self._chain_id}
+            with self._lock:
+                self._sort_out()
+                twin = self._twin(fields) if journal is None else None
+            if twin is not None:
+                return twin
             fields["gas"] = self._gas_limit(call, fields)
-            fees = suggest(self.web3, self.policy.max_fee)
+            fees = suggest(self.web3, self._policy().max_fee)
             with self._lock:
                 return self._submit_locked(call, fields, fees, journal)
 
@@ -181,8 +153,9 @@ class Sender:
         """
         base = {**fields, "from": self.address, "chainId": self._chain_id, "nonce": nonce}
         with node_errors(url_of(self.web3)):
-            fees = suggest(self.web3, self.policy.max_fee)
-            pending = Pending(call, base, fees, list(hashes), journal)
+            fees = suggest(self.web3, self._policy().max_fee)
+            pending = self._pending(call, base, fees, journal)
+            pending.hashes = list(hashes)
             known = self._known_bid(pending)
             if known is not None:
                 pending.fields["gas"] = known["gas"]
@@ -196,20 +169,51 @@ class Sender:
 
     def wait(self, pending: Pending) -> Mined:
         """Wait for inclusion; bids again whenever `replace_after_seconds` pass without it."""
+        pending.waited = True
         try:
             with node_errors(url_of(self.web3)):
-                return self._wait(pending)
-        finally:
-            with self._lock:
-                self._in_flight.discard(pending.nonce)
+                mined = self._wait(pending)
+        except (NonceTaken, ContractReverted):
+            self._finished(pending)
+            raise
+        except ChainError:
+            pending.waited = False
+            raise
+        self._finished(pending)
+        return mined
+
+    def _finished(self, pending: Pending) -> None:
+        with self._lock:
+            self.outbox.drop(pending)
+
+    def _pending(
+        self, call: str, fields: dict[str, Any], fees: Fees, journal: Journal | None
+    ) -> Pending:
+        return Pending(call, fields, fees, journal=journal, policy=self._policy(), waited=True)
+
+    def _twin(self, fields: dict[str, Any]) -> Pending | None:
+        """One that says the same, left by somebody who gave up waiting or was killed."""
+        for pending in self.outbox.abandoned():
+            if pending.says(fields):
+                pending.waited, pending.policy = True, self._policy()
+                return pending
+        return None
+
+    def _sort_out(self) -> None:
+        """Forget what was mined, or is in nobody's pool, since somebody last waited for it."""
+        abandoned = self.outbox.abandoned()
+        used = self.web3.eth.get_transaction_count(self.account.address) if abandoned else 0
+        for pending in abandoned:
+            if pending.nonce < used or self._known_bid(pending) is None:
+                self.outbox.drop(pending)
 
     def _gas_limit(self, call: str, fields: dict[str, Any]) -> int:
         try:
             estimate = self.web3.eth.estimate_gas(cast(TxParams, fields))
         except (ContractLogicError, Web3RPCError) as error:
             raise self._refusal(call, error) from error
-        with_margin = estimate + estimate * self.policy.gas_margin_percent // 100
-        with_margin += self.policy.gas_margin
+        policy = self._policy()
+        with_margin = estimate + estimate * policy.gas_margin_percent // 100 + policy.gas_margin
         limit = int(self.web3.eth.get_block("latest")["gasLimit"])
         return max(estimate, min(with_margin, limit))
 
@@ -218,14 +222,14 @@ class Sender:
     ) -> Pending:
         for _ in range(NONCE_ATTEMPTS):
             fields = {**fields, "nonce": self._next_nonce()}
-            pending = Pending(call, fields, fees, journal=journal)
+            pending = self._pending(call, fields, fees, journal)
             try:
                 self._broadcast(pending)
             except Web3RPCError as error:
                 if "nonce too low" in str(error).lower():
                     continue  # the node learned of a newer one between the two calls
                 raise self._refusal(call, error) from error
-            self._in_flight.add(pending.nonce)
+            TRANSACTIONS.add(result="sent")
             return pending
         raise ChainError(
             f"{call}: the nonce of {self.address} moved {NONCE_ATTEMPTS} times while sending; "
@@ -234,7 +238,7 @@ class Sender:
 
     def _next_nonce(self) -> int:
         known = self.web3.eth.get_transaction_count(self.account.address, "pending")
-        return max(known, max(self._in_flight, default=-1) + 1)
+        return max(known, self.outbox.next_nonce())
 
     def _broadcast(self, pending: Pending) -> None:
         fields = {
@@ -245,6 +249,10 @@ class Sender:
         }
         signed = self.account.sign_transaction(fields)
         pending.hashes.append("0x" + bytes(signed.hash).hex())
+        pending.bid_at = self._clock()
+        with self._lock:
+            self.outbox.put(pending)
+            PENDING.set(len(list(self.outbox)))
         if pending.journal is not None:
             pending.journal(pending)
         try:
@@ -252,27 +260,31 @@ class Sender:
         except Web3RPCError as error:
             if not any(text in str(error).lower() for text in KNOWN):
                 pending.hashes.pop()  # refused: it will never be mined
+                if not pending.hashes:
+                    self._finished(pending)
                 raise
 
     def _wait(self, pending: Pending) -> Mined:
         start = self._clock()
-        replace_at = start + self.policy.replace_after_seconds
+        policy = pending.policy
+        replace_at = start + policy.replace_after_seconds
         while True:
             receipt = self._receipt(pending)
             if receipt is not None:
                 return self._outcome(pending, receipt)
             now = self._clock()
-            if now >= start + self.policy.receipt_timeout_seconds:
+            if now >= start + policy.receipt_timeout_seconds:
+                TRANSACTIONS.add(result="timed_out")
                 raise TransactionTimeout(
                     f"{pending.call}: not mined after {now - start:.0f} s and "
                     f"{len(pending.hashes)} bids (last {pending.fees.max_fee / GWEI:.1f} gwei, "
-                    f"limit {self.policy.max_fee / GWEI:.1f}), nonce {pending.nonce} of "
+                    f"limit {policy.max_fee / GWEI:.1f}), nonce {pending.nonce} of "
                     f"{self.address}; check the node or raise ASSAY_MAX_FEE_GWEI"
                 )
             if now >= replace_at and pending.used_since is None:
-                self._replace(pending)
-                replace_at = now + self.policy.replace_after_seconds
-            self._sleep(self.policy.poll_seconds)
+                self._raise_bids(pending)
+                replace_at = now + policy.replace_after_seconds
+            self._sleep(policy.poll_seconds)
 
     def _receipt(self, pending: Pending) -> TxReceipt | None:
         """The receipt of any of the bids; NonceTaken if a stranger's transaction has the nonce."""
@@ -287,7 +299,7 @@ class Sender:
             return None
         if pending.used_since is None:
             pending.used_since = self._clock()
-        if self._clock() >= pending.used_since + self.policy.index_seconds:
+        if self._clock() >= pending.used_since + pending.policy.index_seconds:
             raise NonceTaken(
                 f"{pending.call}: nonce {pending.nonce} of {self.address} was used by another "
                 "transaction; another process uses the same keystore: give each its own"
@@ -303,9 +315,21 @@ class Sender:
                 continue
         return None
 
-    def _replace(self, pending: Pending) -> None:
-        market = suggest(self.web3, self.policy.max_fee)
-        bid = pending.fees.bumped(market, self.policy.max_fee)
+    def _raise_bids(self, pending: Pending) -> None:
+        """Bid again for this one, and for those before it that bid less: it cannot pass them."""
+        with self._lock:
+            limit = pending.policy.max_fee
+            self._rebid(pending, limit)
+            for each in self.outbox:
+                if each.nonce < pending.nonce and each.fees.max_fee < pending.fees.max_fee:
+                    self._rebid(each, limit)
+
+    def _rebid(self, pending: Pending, limit: int) -> None:
+        try:
+            bid = pending.fees.bumped(suggest(self.web3, limit), limit)
+        except ChainError as error:
+            log.warning("%s: stuck: %s", pending.call, error)
+            return
         if bid is None:
             log.warning("%s: stuck, and the fee limit forbids a higher bid", pending.call)
             return
@@ -316,9 +340,15 @@ class Sender:
         except Web3RPCError as error:
             # "nonce too low": mined just now. "underpriced": the next bid is higher.
             log.info("%s: replacement not accepted: %s", pending.call, error)
+            return
+        TRANSACTIONS.add(result="replaced")
 
     def _outcome(self, pending: Pending, receipt: TxReceipt) -> Mined:
         transaction = receipt["transactionHash"].to_0x_hex()
+        fee = int(receipt["gasUsed"]) * int(receipt["effectiveGasPrice"])
+        TRANSACTIONS.add(result="mined" if receipt["status"] == 1 else "reverted")
+        GAS.add(int(receipt["gasUsed"]))
+        FEES.add(fee)
         if receipt["status"] != 1:
             reason = self._replay(pending, int(receipt["blockNumber"]))
             raise reverted(pending.call, reason, transaction)
@@ -327,7 +357,7 @@ class Sender:
             hash=transaction,
             block_number=int(receipt["blockNumber"]),
             gas_used=int(receipt["gasUsed"]),
-            fee_wei=int(receipt["gasUsed"]) * int(receipt["effectiveGasPrice"]),
+            fee_wei=fee,
             replacements=len(pending.hashes) - 1,
             contract_address=receipt.get("contractAddress"),
             logs=receipt["logs"],

@@ -18,6 +18,7 @@ class ClaimStatus(IntEnum):
     FINALISED = 1
     CONVICTED = 2
     ABANDONED = 3
+    WITHDRAWN = 4
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,20 @@ class BatchState:
     posted_at: int
 
 
+CLAIMS_PER_CALL = 16
+"""The limit of `finalise_many`."""
+
+
 @dataclass(frozen=True)
 class Finalisation:
-    """Everything that finalises one claim of a batch."""
+    """What finalises one claim of a batch, its place apart."""
 
-    index: int
     receipt: Receipt
-    proof: tuple[bytes, ...]
     job: Job
     signature: bytes
 
     def abi(self) -> tuple[object, ...]:
-        proof = list(self.proof)
-        return (self.index, self.receipt.abi(), proof, self.job.abi(), self.signature)
+        return (self.receipt.abi(), self.job.abi(), self.signature)
 
 
 class Settlement(ContractClient):
@@ -64,12 +66,33 @@ class Settlement(ContractClient):
             "finalise", batch_id, index, receipt.abi(), list(proof), job.abi(), signature
         )
 
-    def finalise_many(self, batch_id: bytes, claims: Sequence[Finalisation]) -> Mined:
-        """At most 16 claims of one batch, all or nothing."""
-        return self.write("finalise_many", batch_id, [claim.abi() for claim in claims])
+    def finalise_many(
+        self, batch_id: bytes, first: int, claims: Sequence[Finalisation], path: Sequence[bytes]
+    ) -> Mined:
+        """At most 16 claims of one batch that lie side by side from `first` on, all or nothing.
+
+        `path`: the proof of all of them (`merkle.row_path`).
+        """
+        items = [claim.abi() for claim in claims]
+        return self.write("finalise_many", batch_id, first, items, list(path))
 
     def abandon(self, batch_id: bytes, index: int) -> Mined:
         return self.write("abandon", batch_id, index)
+
+    def withdraw_claim(self, batch_id: bytes, index: int) -> Mined:
+        """Take back a claim that turned out wrong, in the first eighth of its window."""
+        return self.write("withdraw_claim", batch_id, index)
+
+    def withdrawal_until(self, batch_id: bytes) -> int:
+        """The last second in which a claim can be taken back; 0 for an unknown batch."""
+        return int(self.read("withdrawal_until", batch_id))
+
+    def paid_for(self, claim_id: bytes) -> int:
+        """Micro-USD that an audited, finalised claim was paid; 0 for any other."""
+        return int(self.read("paid_for", claim_id))
+
+    def set_audits(self, audits: str) -> Mined:
+        return self.write("set_audits", audits)
 
     def set_game(self, game: str) -> Mined:
         return self.write("set_game", game)
@@ -90,14 +113,15 @@ class Settlement(ContractClient):
     def job_id(self, job: Job) -> bytes:
         return bytes(self.read("job_id", job.abi()))
 
-    def status(self, claim_id: bytes) -> ClaimStatus:
-        return ClaimStatus(self.read("status", claim_id))
+    def status(self, batch_id: bytes, index: int) -> ClaimStatus:
+        return ClaimStatus(self.read("status", batch_id, index))
 
     def next_nonce(self, provider: str) -> int:
         return int(self.read("next_nonce", provider))
 
-    def paid(self, job_id: bytes) -> bool:
-        return bool(self.read("paid", job_id))
+    def paid(self, job: Job) -> bool:
+        """Whether a job of this consumer, provider and nonce is paid."""
+        return bool(self.read("paid", job.consumer, job.provider, job.nonce))
 
     def window_seconds(self) -> int:
         return int(self.read("window_seconds"))

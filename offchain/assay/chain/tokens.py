@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from web3.logs import DISCARD
+from web3.types import TxReceipt
+
 from assay.chain.contract import ContractClient
+from assay.chain.node import node_errors, url_of
 from assay.chain.sender import Mined
 from assay.chain.tickets import TicketClient
-from assay.core.eip712 import typed_data
+from assay.core.authorizations import Authorization
+from assay.core.eip712 import separator, typed_data
+from assay.core.errors import ConfigError
 
 PERMIT_FIELDS = (
     ("owner", "address"),
@@ -17,6 +23,9 @@ PERMIT_FIELDS = (
     ("nonce", "uint256"),
     ("deadline", "uint256"),
 )
+
+VERSIONS = ("1", "2")
+"""Of dollars' EIP-712 domains: TestUSD's, USDC's."""
 
 
 class Token(ContractClient):
@@ -75,6 +84,47 @@ class Token(ContractClient):
         }
         domain = (name, version)
         return typed_data(domain, chain_id, contract, "Permit", PERMIT_FIELDS, values)
+
+
+class Dollar(Token):
+    """A dollar of 6 decimals that is transferred by signature, too (EIP-3009), as USDC is."""
+
+    def domain(self) -> tuple[str, str]:
+        """Name and version of its EIP-712 domain; ConfigError if they cannot be told."""
+        name, shown = str(self.read("name")), bytes(self.read("DOMAIN_SEPARATOR"))
+        with node_errors(url_of(self.web3)):
+            chain_id = self.web3.eth.chain_id
+        for version in VERSIONS:
+            if separator((name, version), chain_id, self.address) == shown:
+                return name, version
+        raise ConfigError(
+            f"{name} at {self.address} has an EIP-712 domain of another name or version than "
+            f"{', '.join(VERSIONS)}: it cannot be paid with by signature; set ASSAY_X402_MINIMUM=0"
+        )
+
+    def transfer_with_authorization(self, given: Authorization, signature: bytes) -> Mined:
+        """Bring a signed transfer to the chain; the sender pays the gas."""
+        r, s, v = signature[:32], signature[32:64], signature[64]
+        return self.write("transferWithAuthorization", *given.abi(), v, r, s)
+
+    def authorized(self, given: Authorization, since_block: int) -> str | None:
+        """Hash of the transaction that made exactly this transfer, whoever sent it."""
+        with node_errors(url_of(self.web3)):
+            event = self.contract.events["AuthorizationUsed"]
+            wanted = {"authorizer": given.payer, "nonce": given.nonce}
+            for log in event.get_logs(from_block=since_block, argument_filters=wanted):
+                receipt = self.web3.eth.get_transaction_receipt(log["transactionHash"])
+                if self._moved(given, receipt):
+                    return str(log["transactionHash"].to_0x_hex())
+        return None
+
+    def _moved(self, given: Authorization, receipt: TxReceipt) -> bool:
+        moves = self.contract.events["Transfer"]().process_receipt(receipt, errors=DISCARD)
+        wanted = [given.payer, given.to, given.value]
+        return any(
+            move["address"] == self.address and list(move["args"].values()) == wanted
+            for move in moves
+        )
 
 
 class AssayToken(Token):

@@ -34,11 +34,21 @@ class Auction:
     burned: int
 
 
+AUDIT_SHARE_BPS = 2_000
+"""Of the router's dollars, as the contract has it."""
+BPS = 10_000
+
+
 class FeeRouter(ContractClient):
-    """Where the protocol's dollars arrive, on their way to the burn auction."""
+    """Where the protocol's dollars arrive, on their way to the audits and the burn auction."""
 
     def route(self) -> Mined:
         return self.write("route")
+
+    def to_auction(self, dollars: int) -> int:
+        """What `route` would send to the auction if the router held so many."""
+        share = dollars * AUDIT_SHARE_BPS // BPS if int(self.read("audits"), 16) else 0
+        return dollars - share
 
     def subscribe(self, account: str, plan: int, periods: int) -> Mined:
         """Pay periods of 30 days; approve the dollars first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.chain.contract import ContractClient
+from assay.core.partials import packed
 from assay.core.types import EMPTY_TOKEN, Opening, Pass, Step, TokenOpening
 
 
@@ -47,7 +48,7 @@ class StepVerifier(ContractClient):
         partials: Sequence[int],
         openings: Sequence[Opening],
     ) -> bool:
-        arguments = (step.abi(), pass_.abi(), trace_root, *place, element, list(partials))
+        arguments = (step.abi(), pass_.abi(), trace_root, *place, element, packed(partials))
         return bool(self.read("verify_combine", *arguments, _abi(openings)))
 
     def verify_chunk(

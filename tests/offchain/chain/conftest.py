@@ -48,11 +48,13 @@ def anvil() -> Iterator[Anvil]:
 @pytest.fixture
 def web3(anvil: Anvil) -> Iterator[Web3]:
     """A client; the chain is put back as it was after each test."""
-    snapshot = anvil.rpc("evm_snapshot")
-    yield connect(anvil.url)
+    client = connect(anvil.url)
+    snapshot, base = anvil.rpc("evm_snapshot"), client.eth.get_block("latest")["baseFeePerGas"]
+    yield client
     anvil.rpc("evm_setAutomine", True)
     anvil.rpc("anvil_dropAllTransactions")
     anvil.rpc("evm_revert", snapshot)
+    anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base))  # a snapshot does not hold it
 
 
 @pytest.fixture

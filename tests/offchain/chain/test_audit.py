@@ -38,7 +38,7 @@ def test_default_behavior(town: Deployed) -> None:
     checks = audit(town.web3, town.deployment, town.folder)
     assert all(check.verdict is Verdict.same for check in checks)
     assert {check.contract for check in checks} >= {*town.deployment.contracts, "network"}
-    assert sum(check.what == "compiled here" for check in checks) == 17
+    assert sum(check.what == "compiled here" for check in checks) == 18
 
 
 @pytest.mark.parametrize(

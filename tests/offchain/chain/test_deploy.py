@@ -165,7 +165,7 @@ def test_presets_survive_a_file(preset: str) -> None:
 @pytest.mark.parametrize("name", ["unbonding_seconds", "withdrawal_seconds", "timelock_seconds"])
 def test_delays_outlast_the_longest_dispute(name: str) -> None:
     short = replace(DEMO, **{name: DEMO.longest_dispute_seconds})
-    with pytest.raises(ConfigError, match=f"{name} is 714, which does not outlast"):
+    with pytest.raises(ConfigError, match=f"{name} is 684, which does not outlast"):
         short.check()
 
 

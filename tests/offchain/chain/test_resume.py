@@ -27,7 +27,7 @@ from assay.chain.tokens import AssayToken
 from assay.core.errors import ConfigError, ContractReverted, DeploymentMismatch
 from tests.offchain.chain.economy import FAST
 
-STEPS = 26
+STEPS = 29
 
 
 class Killed(BaseException):

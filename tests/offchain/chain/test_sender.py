@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -18,6 +19,7 @@ from web3.types import TxReceipt
 from assay.chain.anvil import Anvil, dev_account, free_port
 from assay.chain.fees import GWEI, Fees
 from assay.chain.node import connect
+from assay.chain.outbox import Outbox
 from assay.chain.sender import Mined, Pending, Sender, SendPolicy
 from assay.core.errors import (
     ChainError,
@@ -107,7 +109,7 @@ def test_fee_limit_is_never_passed(
         sender.call("Probe.add", probe.functions.add(1))
     sender.policy = replace(sender.policy, max_fee=1)
     with pytest.raises(ChainError, match=r"base fee is .* above the limit"):
-        sender.call("Probe.add", probe.functions.add(1))
+        sender.call("Probe.add", probe.functions.add(2))
 
 
 def test_bump_raises_both_fees_by_an_eighth() -> None:
@@ -143,7 +145,7 @@ def test_mined_revert_is_replayed_for_its_reason(
     )
     anvil.rpc("anvil_dropTransaction", late.hashes[0])
     with sender._lock:
-        sender._in_flight.clear()
+        sender.outbox.clear()
     early = sender.submit("Probe.add", {"to": probe.address, "data": probe.encode_abi("add", [3])})
     late.fields["nonce"] = early.nonce + 1
     late.hashes.clear()
@@ -260,6 +262,110 @@ def test_take_up_of_one_that_lost_its_nonce(sender: Sender, web3: Web3) -> None:
     sender.send("other", gift(2))
     assert sender.take_up("gift", gift(1), nonce, ["0x" + "11" * 32]) is None
     assert web3.eth.get_transaction_count(sender.address) == nonce + 1
+
+
+# What nobody waits for any more
+
+
+def test_what_somebody_gave_up_on_is_taken_up_again(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    """The same call once more is the same transaction, not a second one behind it."""
+    anvil.rpc("evm_setAutomine", False)
+    patient = sender.policy
+    sender.policy = replace(patient, receipt_timeout_seconds=0.1)
+    with pytest.raises(TransactionTimeout):
+        sender.call("Probe.add", probe.functions.add(4))
+    sender.policy = patient
+    anvil.rpc("evm_setIntervalMining", 1)
+    try:
+        sender.call("Probe.add", probe.functions.add(4))
+    finally:
+        anvil.rpc("evm_setIntervalMining", 0)
+    assert probe.functions.total().call() == 4
+    assert list(sender.outbox) == []
+
+
+def test_an_urgent_transaction_pushes_those_before_it(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    """A gas spike: what was sent before is not worth its price, and nobody passes a nonce."""
+    anvil.rpc("evm_setAutomine", False)
+    data = [{"to": probe.address, "data": probe.encode_abi("add", [n])} for n in (1, 2)]
+    with sender.under(replace(sender.policy, max_fee=4 * GWEI)):
+        cheap = sender.submit("Probe.add", data[0])
+    urgent = sender.submit("Probe.add", data[1])
+    spike = 50 * GWEI
+    anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(spike))
+    anvil.rpc("evm_mine")  # neither fits; Anvil drops both from its pool
+    stop = threading.Event()
+    miner = threading.Thread(target=_mine_at, args=(anvil, spike, stop))
+    miner.start()
+    try:
+        mined = sender.wait(urgent)
+    finally:
+        stop.set()
+        miner.join()
+    assert probe.functions.total().call() == 3
+    assert mined.fee_wei >= mined.gas_used * spike
+    assert cheap.fees.max_fee >= spike > cheap.policy.max_fee
+
+
+def test_a_limit_holds_in_a_spike(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    """What is not worth the spike's price waits, and its bids stay below the limit."""
+    anvil.rpc("evm_setAutomine", False)
+    limit = 4 * GWEI
+    pending = sender.submit(
+        "Probe.add", {"to": probe.address, "data": probe.encode_abi("add", [1])}
+    )
+    pending.policy = replace(sender.policy, max_fee=limit, receipt_timeout_seconds=1.5)
+    anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * GWEI))
+    anvil.rpc("evm_mine")
+    with pytest.raises(TransactionTimeout, match=r"limit 4\.0"):
+        sender.wait(pending)
+    assert GWEI < pending.fees.max_fee <= limit
+
+
+def _mine_at(anvil: Anvil, base_fee: int, stop: threading.Event) -> None:
+    while not stop.wait(0.3):
+        anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+        anvil.rpc("evm_mine")
+
+
+def test_a_killed_process_leaves_its_outbox(
+    sender: Sender, anvil: Anvil, web3: Web3, policy: SendPolicy, tmp_path: Path
+) -> None:
+    """Its stuck transaction is found, and pushed by whoever tends the account's next sender."""
+    anvil.rpc("evm_setAutomine", False)
+    file = tmp_path / "outbox.json"
+    victim = Sender(web3, dev_account(0), policy, outbox=file)
+    first = victim.submit("gift", gift(1)).fees
+    heir = Sender(web3, dev_account(0), policy, outbox=file)
+    (found,) = heir.outbox
+    assert (found.call, found.nonce, found.fees) == ("gift", first_nonce(victim), first)
+    heir.tend()
+    (found,) = heir.outbox
+    assert found.fees.max_fee * 1000 >= first.max_fee * 1125
+    anvil.rpc("evm_mine")
+    heir.tend()
+    assert list(heir.outbox) == [] and list(Sender(web3, dev_account(0), outbox=file).outbox) == []
+
+
+def first_nonce(sender: Sender) -> int:
+    return next(iter(sender.outbox)).nonce
+
+
+def test_an_outbox_of_another_chain_is_not_read(
+    sender: Sender, anvil: Anvil, web3: Web3, tmp_path: Path
+) -> None:
+    anvil.rpc("evm_setAutomine", False)
+    file = tmp_path / "outbox.json"
+    Sender(web3, dev_account(0), outbox=file).submit("gift", gift(1))
+    assert list(Outbox(file, "another chain")) == []
+    file.write_text("{")
+    assert list(Outbox(file, "any")) == []
 
 
 def test_refused_bid_is_not_kept(sender: Sender, anvil: Anvil, web3: Web3) -> None:
