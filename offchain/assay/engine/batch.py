@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, islice, zip_longest
+from itertools import accumulate, count, islice, zip_longest
 
 from torch import Tensor
 
+from assay.core.errors import InputError
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request
 from assay.engine.forward import Decoder, Segment
@@ -83,14 +84,23 @@ class Batch:
         """Pages that no request holds."""
         return self._planner.pool.available
 
-    def add(self, prompt: Sequence[int], params: SamplingParams) -> int:
+    def add(self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()) -> int:
         """Admit a request and return its id; its prompt is computed from the next step on.
+
+        `output`: its first tokens, where another batch has made them; it goes on after those.
 
         Raises:
             InputError: the request is invalid, or there is no room (status 503); nothing changed.
         """
         check_request(self._shape, prompt, params)
-        request = Request(next(self._ids), params, len(prompt), list(prompt))
+        if len(output) >= params.max_tokens:
+            raise InputError(
+                f"{len(output)} output tokens are there already and max_tokens is "
+                f"{params.max_tokens}; nothing is left to compute",
+                code="invalid_max_tokens",
+                param="max_tokens",
+            )
+        request = Request(next(self._ids), params, len(prompt), [*prompt, *output])
         self._planner.add(request)
         return request.id
 
@@ -106,9 +116,9 @@ class Batch:
             return []
         guesses = self._draft.guess(parts) if self._draft else {}
         segments = [_segment(part, guesses.get(part.request.id, [])) for part in parts]
-        hidden = self._decoder.hidden(self._cache, segments)
+        hidden = self._decoder.hidden(self._cache, segments, _answering(parts))
         self._counters.passes += 1
-        self._counters.rows += len(hidden)
+        self._counters.rows += sum(part.rows for part in parts)
         answers = iter(self._answers(hidden, parts))
         emitted: list[Emitted] = []
         for part in parts:
@@ -117,21 +127,16 @@ class Batch:
         return emitted
 
     def _answers(self, hidden: Tensor, parts: Sequence[Part]) -> list[int]:
-        """The tokens that follow from the last row of every complete part and from its guesses."""
-        rows: list[int] = []
-        draws: list[Draw] = []
-        end = 0
-        for part in parts:
-            end += part.rows
-            rows += range(end - part.answers, end)
-            draws += [
-                Draw(part.request.params, part.request.output + i) for i in range(part.answers)
-            ]
-        wanted = hidden if len(rows) == len(hidden) else hidden[rows]
+        """The tokens that follow from the answering rows."""
+        draws = [
+            Draw(part.request.params, part.request.output + i)
+            for part in parts
+            for i in range(part.answers)
+        ]
         tokens: list[int] = []
         step = max(HEAD_ELEMENTS // self._shape.vocab, 1)
-        for first in range(0, len(rows), step):
-            logits = self._decoder.logits(wanted[first : first + step])
+        for first in range(0, len(draws), step):
+            logits = self._decoder.logits(hidden[first : first + step])
             tokens += self._sampler.choose(logits, draws[first : first + step])
         return tokens
 
@@ -154,6 +159,16 @@ class Batch:
         if emitted and emitted[-1].finished:
             self._planner.drop(request.id)
         return emitted
+
+
+def _answering(parts: Sequence[Part]) -> list[int] | None:
+    """Rows of the pass that a token follows from: the last of every complete part, and those of
+    its guesses; None for all rows."""
+    ends = accumulate(part.rows for part in parts)
+    rows = [
+        row for part, end in zip(parts, ends, strict=True) for row in range(end - part.answers, end)
+    ]
+    return None if len(rows) == sum(part.rows for part in parts) else rows
 
 
 def _segment(part: Part, guesses: Sequence[int]) -> Segment:

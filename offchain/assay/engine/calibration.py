@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,16 @@ class Calibration:
     text_tokens: int
     feedback_width: int
     """Linear layers wider than this are rounded to nearest: feedback costs width**2 per row."""
+    input_bits: dict[str, int] = field(default_factory=dict)
+    """Of linear layers' inputs, by the names of `digits.sites`; 16 for those that are missing."""
     format: int = FORMAT
 
 
 def measure_fractions(equalised: Checkpoint, windows: list[list[int]]) -> dict[str, int]:
-    """Fraction bits from the largest magnitudes that a float pass over `windows` meets."""
+    """Fraction bits from the largest magnitudes that a float pass over `windows` meets.
+
+    Where logits are capped, the cap counts as well, since it is kept in their units.
+    """
     peaks: dict[str, float] = {}
 
     def observe(name: str, values: torch.Tensor) -> None:
@@ -60,6 +65,7 @@ def measure_fractions(equalised: Checkpoint, windows: list[list[int]]) -> dict[s
 
     table = float(np.abs(equalised.tensors[EMBEDDING]).max())  # of all tokens, met or not
     peaks["embedding"] = peaks["residual"] = table
+    peaks["logits"] = equalised.shape.logit_cap or 0.0
     with torch.inference_mode():
         model = FloatModel(equalised)
         for window in windows:
@@ -114,7 +120,10 @@ def load(folder: Path, checkpoint_sha256: str) -> Calibration | None:
     try:
         fields: dict[str, Any] = json.loads(path.read_bytes())
         calibration = Calibration(**fields)
-        bits = {str(name): int(value) for name, value in calibration.fraction_bits.items()}
+        fractions, inputs = (
+            {str(name): int(value) for name, value in part.items()}
+            for part in (calibration.fraction_bits, calibration.input_bits)
+        )
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is malformed ({error}); delete it and import again") from error
     if calibration.format != FORMAT:
@@ -127,7 +136,7 @@ def load(folder: Path, checkpoint_sha256: str) -> Calibration | None:
             f"{path} was made for weights {calibration.checkpoint_sha256[:16]}…, these are "
             f"{checkpoint_sha256[:16]}…; delete it and import again"
         )
-    return Calibration(**{**fields, "fraction_bits": bits})
+    return replace(calibration, fraction_bits=fractions, input_bits=inputs)
 
 
 def checkpoint_hash(folder: Path) -> str:

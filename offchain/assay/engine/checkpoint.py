@@ -8,6 +8,7 @@ known of integers. What cannot be represented is refused by name before a weight
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,19 +21,30 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from assay.core.errors import ModelError
+from assay.engine.chat import tokenizer_hash
 from assay.engine.config import MAX_EOS_TOKENS, decoder_shape
 from assay.engine.families import ATTENTION, MLP, Family, family_of
 from assay.exact.model import DecoderShape
 
 Array = NDArray[np.float64]
 EMBEDDING, HEAD, FINAL_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
+NORMS = {"attn_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
+POST_NORMS = {
+    "attn_norm": "input_layernorm",
+    "attn_post_norm": "post_attention_layernorm",
+    "mlp_norm": "pre_feedforward_layernorm",
+    "mlp_post_norm": "post_feedforward_layernorm",
+}
+"""A layer's norms where what it adds is normalised, too."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint's sizes and float64 weights, by Llama's Hugging Face names.
 
-    The head is always present under `lm_head.weight`: a tied checkpoint's is its embedding.
+    The head is always present under `lm_head.weight`: a tied checkpoint's is its embedding. The
+    embedding is as it enters the residual, and a norm's weights are all of its gain, whatever the
+    files leave out.
     """
 
     name: str
@@ -51,9 +63,9 @@ def layer_names(shape: DecoderShape, layer: int) -> dict[str, str]:
     linears = {x: f"{prefix}self_attn.{x}_proj" for x in ATTENTION}
     linears |= {x: f"{prefix}mlp.{x}_proj" for x in MLP}
     head_norms = ("q_norm", "k_norm") if shape.head_norm else ()
+    norms = POST_NORMS if shape.post_norms else NORMS
     return {
-        "attn_norm": prefix + "input_layernorm.weight",
-        "mlp_norm": prefix + "post_attention_layernorm.weight",
+        **{x: f"{prefix}{name}.weight" for x, name in norms.items()},
         **{x: f"{name}.weight" for x, name in linears.items()},
         **{f"{x}_bias": f"{linears[x]}.bias" for x in shape.biases},
         **{x: f"{prefix}self_attn.{x}.weight" for x in head_norms},
@@ -67,6 +79,8 @@ def tensor_shapes(shape: DecoderShape) -> dict[str, tuple[int, ...]]:
     sizes: dict[str, tuple[int, ...]] = {
         "attn_norm": (d,),
         "mlp_norm": (d,),
+        "attn_post_norm": (d,),
+        "mlp_post_norm": (d,),
         "q": (wide, d),
         "k": (narrow, d),
         "v": (narrow, d),
@@ -98,14 +112,15 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     config_bytes = read_bytes(folder / "config.json")
     config = parse_object(config_bytes, folder / "config.json")
     shape = decoder_shape(config, _end_tokens(config, folder))
-    tokenizer_bytes = read_bytes(folder / "tokenizer.json")
-    check_vocabulary(parse_object(tokenizer_bytes, folder / "tokenizer.json"), shape.vocab)
-    tied = bool(config.get("tie_word_embeddings", False))
+    tokenizer = folder / "tokenizer.json"
+    check_vocabulary(parse_object(read_bytes(tokenizer), tokenizer), shape.vocab)
+    family = family_of(config)
+    tied = bool({**family.defaults, **config}.get("tie_word_embeddings", False))
     return Checkpoint(
         name=folder.resolve().name,
         shape=shape,
-        tensors=_load(folder, shape, family_of(config), tied),
-        tokenizer_hash=sha256(tokenizer_bytes).digest(),
+        tensors=_load(folder, shape, family, tied),
+        tokenizer_hash=tokenizer_hash(folder),
         config_hash=sha256(config_bytes).digest(),
     )
 
@@ -153,7 +168,15 @@ def check_vocabulary(tokenizer: dict[str, Any], vocab: int) -> None:
     if not isinstance(words, dict | list):
         raise ModelError("tokenizer.json has no model.vocab; it must be of the tokenizers library")
     ids = list(words.values()) if isinstance(words, dict) else list(range(len(words)))
-    ids += [token["id"] for token in tokenizer.get("added_tokens") or []]
+    added = tokenizer.get("added_tokens") or []
+    try:
+        ids += [token["id"] for token in added]
+    except (TypeError, KeyError) as error:
+        raise ModelError(
+            "tokenizer.json: added_tokens holds something that is no token; copy it again"
+        ) from error
+    if not all(isinstance(token, int) and token >= 0 for token in ids):
+        raise ModelError("tokenizer.json has ids that are no natural numbers; copy it again")
     if max(ids, default=0) >= vocab:
         raise ModelError(
             f"vocabulary mismatch: tokenizer.json has token id {max(ids)}, config.json says "
@@ -194,7 +217,12 @@ def _load(folder: Path, shape: DecoderShape, family: Family, tied: bool) -> dict
     if tied and HEAD not in files and EMBEDDING in files:
         del sources[HEAD]
     tensors = _load_sources(folder, files, sources)
-    return {HEAD: tensors[EMBEDDING], **tensors}
+    tensors = {HEAD: tensors[EMBEDDING], **tensors}
+    if family.scaled_embedding:
+        tensors[EMBEDDING] = tensors[EMBEDDING] * math.sqrt(shape.hidden)
+    if family.gain_less_one:
+        tensors |= {name: 1 + tensors[name] for name in tensors if name.endswith("norm.weight")}
+    return tensors
 
 
 def load_tensors(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
@@ -224,6 +252,10 @@ def _files_by_tensor(folder: Path) -> dict[str, Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         weight_map = parse_object(read_bytes(index), index).get("weight_map") or {}
+        if not isinstance(weight_map, dict):
+            raise ModelError(
+                f"{index}: weight_map is no object of tensors and files; copy it again"
+            )
         return {name: folder / str(file) for name, file in weight_map.items()}
     found: dict[str, Path] = {}
     for file in sorted(folder.glob("*.safetensors")):

@@ -16,13 +16,20 @@ MAX_EOS_TOKENS = 4
 MAX_HEAD_DIM = 512
 MAX_WIDTH = 2**17 - 1
 """Terms of one reduction: what the integer ranges of `exact.ops` are argued for."""
+MAX_LAYERS = 1024
+"""More than any model has; what is beyond is a damaged file."""
 ONLY: Config = {
-    "hidden_act": "silu",
     "quantization_config": None,
+    "use_bidirectional_attention": False,
     "partial_rotary_factor": 1.0,
 }
 """Keys with a single supported value; null stands for it, too."""
 OPTIONAL_BIASES = ("attention_bias", "mlp_bias")
+ACTIVATIONS = ("hidden_act", "hidden_activation")
+"""Keys that name the gate's activation."""
+CAPS = ("attn_logit_softcapping", "final_logit_softcapping")
+MAX_CAP = 2**14
+"""Of scores and logits: keeps them within int32 in the units of either."""
 ROPE_KINDS = "'default', 'linear' and 'llama3'"
 ROPE_REFUSALS = {
     "longrope": "its factors change with a sequence's length, and cached keys would with them",
@@ -48,6 +55,10 @@ def decoder_shape(config: Config, eos_tokens: tuple[int, ...]) -> DecoderShape:
     layers, context = (
         positive_size(config, key) for key in ("num_hidden_layers", "max_position_embeddings")
     )
+    if layers > MAX_LAYERS:
+        raise ModelError(
+            f"config.json: num_hidden_layers is {layers}; at most {MAX_LAYERS} are supported"
+        )
     shape = DecoderShape(
         vocab=positive_size(config, "vocab_size"),
         hidden=hidden,
@@ -59,11 +70,16 @@ def decoder_shape(config: Config, eos_tokens: tuple[int, ...]) -> DecoderShape:
         context=context,
         eos_tokens=eos_tokens,
         rope_theta=_positive(rope, "rope_theta", config.get("rope_theta", 10000.0)),
-        rms_eps=float(config.get("rms_norm_eps", 1e-6)),
+        rms_eps=_positive(config, "rms_norm_eps", 1e-6),
         rope_scaling=_rope_scaling(rope, config),
         biases=_biases(config, family),
         head_norm=family.head_norm,
         windows=_windows(config, family, layers, context),
+        activation=family.activation,
+        post_norms=family.post_norms,
+        query_scalar=_positive(config, "query_pre_attn_scalar") if family.softcaps else None,
+        score_cap=_cap(config, CAPS[0]),
+        logit_cap=_cap(config, CAPS[1]),
     )
     _check_sizes(shape)
     return shape
@@ -95,11 +111,12 @@ def _refuse_unsupported(config: Config, family: Family) -> None:
     for key in OPTIONAL_BIASES:
         if config.get(key) and key not in family.optional_biases:
             raise ModelError(f"config.json: {key} = {config[key]!r} is not this architecture's")
-    if config.get("sliding_window") is not None and family.windows is no_window:
-        raise ModelError(
-            f"config.json: sliding_window = {config['sliding_window']!r} is not this architecture's"
-        )
-    for key, only in ONLY.items():
+    foreign = [] if family.softcaps else [*CAPS, "query_pre_attn_scalar"]
+    foreign += ["sliding_window"] if family.windows is no_window else []
+    for key in foreign:
+        if config.get(key) is not None:
+            raise ModelError(f"config.json: {key} = {config[key]!r} is not this architecture's")
+    for key, only in {**ONLY, **dict.fromkeys(ACTIVATIONS, family.activation)}.items():
         if config.get(key, only) not in (only, None):
             raise ModelError(
                 f"config.json: {key} = {config[key]!r} is not supported, only {only!r}"
@@ -113,7 +130,12 @@ def _biases(config: Config, family: Family) -> tuple[str, ...]:
 
 def _windows(config: Config, family: Family, layers: int, context: int) -> tuple[int, ...]:
     """Every layer's window, 0 for none or for one that the context fits in."""
-    widths = [family.windows(config, layer) for layer in range(layers)]
+    try:
+        widths = [family.windows(config, layer) for layer in range(layers)]
+    except (TypeError, KeyError) as error:
+        raise ModelError(
+            f"config.json: layer_types or max_window_layers is malformed ({error}); copy it again"
+        ) from error
     for width in widths:
         if width is not None:
             positive_size({"sliding_window": width}, "sliding_window")
@@ -166,6 +188,15 @@ def _positive(config: Config, key: str, default: Any = None) -> float:
     if not is_number or not 0 < value < float("inf"):
         raise ModelError(f"config.json: {key} is {value!r}; it must be a positive number")
     return float(value)
+
+
+def _cap(config: Config, key: str) -> float | None:
+    if config.get(key) is None:
+        return None
+    cap = _positive(config, key)
+    if not 1 <= cap <= MAX_CAP:
+        raise ModelError(f"config.json: {key} is {cap}; it must be from 1 to {MAX_CAP}")
+    return cap
 
 
 def positive_size(config: Config, key: str, default: int | None = None) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from assay.core.errors import InputError
 from assay.engine import kernels
-from assay.engine.gemm import Gemm
+from assay.engine.gemm import Gemm, best_gemm
 from assay.engine.kernels import (
     LinearWeights,
     NormWeights,
@@ -66,6 +66,13 @@ class Encoder:
         self._embedding_norm = _norm(model.embedding_norm)
         self._layers = [_layer(layer, gemm) for layer in model.layers]
         self._unit = norm_weights(model.unit)
+
+    @classmethod
+    def ready(cls, model: EncoderModel, threads: int | None = None) -> Encoder:
+        """With this machine's fastest products, on so many of torch's threads; None leaves them."""
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return cls(model, best_gemm())
 
     @torch.inference_mode()
     def embed(self, tokens: Sequence[int]) -> NDArray[np.int64]:

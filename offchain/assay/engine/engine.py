@@ -11,8 +11,14 @@ from torch import Tensor
 
 from assay.core.types import SamplingParams
 from assay.engine.admission import check_request, check_sampling, check_tokens
-from assay.engine.backends import BackendFactory, BackendName, backend_for, make_backend
-from assay.engine.backends.base import Backend, pages_for
+from assay.engine.backends import (
+    BackendFactory,
+    BackendKind,
+    BackendName,
+    backend_for,
+    make_backend,
+)
+from assay.engine.backends.base import PAGE, Backend, pages_for
 from assay.engine.batch import Batch, Counters
 from assay.engine.forward import Decoder, Segment
 from assay.engine.memory import (
@@ -32,13 +38,13 @@ from assay.exact.model import ExactModel
 
 
 class Engine:
-    """Runs one exact model on the CPU.
+    """Runs one exact model.
 
     Args:
         model: the integer model, see `importer.import_checkpoint`.
         threads: compute threads, torch's in this process too; None leaves them as they are.
-        backend: "native", "torch", or "auto" for the faster one that this machine and this model
-            can have; or a function that makes a `backends.base.Backend` of a model.
+        backend: "triton" (a GPU), "native", "torch", or "auto" for the fastest that this machine
+            and this model can have; or a function that makes a `backends.base.Backend` of a model.
         slots: requests that `generate` computes together; more of them wait.
         pin: whether the native backend's threads each stay on one processor.
         waiting: requests that wait beyond those; still more are refused with status 503.
@@ -87,6 +93,8 @@ class Engine:
         self._slots, self._rows, self._reuse = slots, rows, reuse
         kind = None if callable(backend) else backend_for(model, backend)
         models = [model] if draft is None else [model, draft]
+        sights = [m.shape.sight for m in models]
+        self._sight = max(sights) if all(sights) else 0
         self._positions = self._fitting(models, kind, slots, positions)
 
         def decoder(of: ExactModel) -> Decoder:
@@ -101,14 +109,18 @@ class Engine:
         self._scheduler = Scheduler(lambda: self.batch(slots, waiting), slots, waiting)
 
     def _fitting(
-        self, models: Sequence[ExactModel], kind: str | None, slots: int, positions: int | None
+        self,
+        models: Sequence[ExactModel],
+        kind: BackendKind | None,
+        slots: int,
+        positions: int | None,
     ) -> int:
         """Positions of a cache that fits beside the models' weights, EnvironmentMissing if none
         does; what a factory of the caller's own makes is not known."""
         self.memory: Prediction | None = None
         if kind is None:
-            return positions or slots * self.shape.context
-        available, decoding = available_memory(), slots * (1 + self._guesses)
+            return positions or slots * self._held(slots)
+        available, decoding = available_memory(kind), slots * (1 + self._guesses)
         rows = max(self._rows, 2 * decoding)
 
         def needed(positions: int) -> Prediction:
@@ -118,10 +130,19 @@ class Engine:
             return sum(parts, Prediction(0, 0, 0))
 
         if positions is None:
-            positions = default_positions(models[0], slots, needed(0), available, kind)
+            each = self._held(slots)
+            positions = default_positions(models[0], slots, needed(0), available, kind, each)
         self.memory = needed(positions)
         check_memory(self.model.name, self.memory, positions, available)
         return positions
+
+    def _limits(self, slots: int, waiting: int = 0, pages: int = 0) -> Limits:
+        return Limits(slots, waiting, pages, self._rows, self._guesses, self._reuse, self._sight)
+
+    def _held(self, slots: int) -> int:
+        """Positions that a request with a full context holds at once, as one of so many; less than
+        a context where every layer has a window."""
+        return min(self._limits(slots).held(self.shape.context) * PAGE, self.shape.context)
 
     def _pages(self, slots: int) -> int:
         """Of a batch of so many slots."""
@@ -140,7 +161,7 @@ class Engine:
     def batch(self, slots: int, waiting: int = 0) -> Batch:
         """A batch of up to `slots` requests, and `waiting` more that queue."""
         pages = self._pages(slots)
-        limits = Limits(slots, waiting, pages, self._rows, self._guesses, self._reuse)
+        limits = self._limits(slots, waiting, pages)
         draft = None
         if self._draft is not None:
             decoder, fraction = self._draft
@@ -157,18 +178,30 @@ class Engine:
             AssayError: the engine failed while it computed; raised by the iterator.
         """
         check_request(self.shape, prompt, params)
-        check_fits(self._pages(self._slots), len(prompt), params)
+        limits = self._limits(self._slots, pages=self._pages(self._slots))
+        check_fits(limits, len(prompt), params)
         return self._scheduler.stream(tuple(prompt), params)
 
     def logits(self, tokens: Sequence[int]) -> NDArray[np.int32]:
         """Logits at every position: (n, vocab), `model.logit_fraction` fraction bits."""
         check_tokens(self.shape, tokens)
         parts = [
-            logits.to(torch.int32).numpy()
+            logits.to(torch.int32).cpu().numpy()
             for _, hidden in self._prefill(tokens)
             for _, logits in self._logits(hidden)
         ]
         return np.concatenate(parts)
+
+    def last_logits(self, tokens: Sequence[int]) -> NDArray[np.int32]:
+        """Logits after the last token: (vocab,), `model.logit_fraction` fraction bits."""
+        check_tokens(self.shape, tokens)
+        rows = [
+            logits.to(torch.int32).cpu().numpy()
+            for _, hidden in self._prefill(tokens, len(tokens) - 1)
+            for _, logits in self._logits(hidden)
+        ]
+        last: NDArray[np.int32] = np.concatenate(rows)[-1]
+        return last
 
     def first_wrong_token(
         self, prompt: Sequence[int], output: Sequence[int], params: SamplingParams
@@ -207,10 +240,9 @@ class Engine:
         self, prompt: Sequence[int], output: Sequence[int], params: SamplingParams
     ) -> int | None:
         offset = len(prompt) - 1  # output token t follows from the row at offset + t
-        for start, hidden in self._prefill([*prompt, *output[:-1]]):
-            skip = max(offset - start, 0)
-            for row, logits in self._logits(hidden[skip:]):
-                first = start + skip + row - offset
+        for start, hidden in self._prefill([*prompt, *output[:-1]], offset):
+            for row, logits in self._logits(hidden):
+                first = start + row - offset
                 draws = [Draw(params, first + i) for i in range(len(logits))]
                 chosen = self._sampler.choose(logits, draws)
                 for index, token in enumerate(chosen, first):
@@ -218,12 +250,16 @@ class Engine:
                         return index
         return None
 
-    def _prefill(self, tokens: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
-        """(first position, hidden rows) of successive parts of one sequence."""
+    def _prefill(self, tokens: Sequence[int], wanted: int = 0) -> Iterator[tuple[int, Tensor]]:
+        """(first position, hidden rows) of successive parts of one sequence; only positions from
+        `wanted` on have rows."""
         cache = self._decoder.new_cache(pages_for(len(tokens)))
         for start in range(0, len(tokens), PREFILL_ROWS):
             part = tokens[start : start + PREFILL_ROWS]
-            yield start, self._decoder.hidden(cache, [Segment(range(cache.pages), start, part)])
+            skip = min(max(wanted - start, 0), len(part))
+            rows = range(skip, len(part)) if skip else None
+            segment = Segment(range(cache.pages), start, part)
+            yield start + skip, self._decoder.hidden(cache, [segment], rows)
 
     def _logits(self, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
         """(first row, logits) in parts of bounded size."""

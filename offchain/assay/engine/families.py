@@ -20,6 +20,7 @@ FUSED = {
     "mlp.gate_up_proj": ("gate", "up"),
 }
 """Phi-3's stacked layers: their rows are those of the layers listed, in this order."""
+GELU = "gelu_pytorch_tanh"
 ATTENTION, MLP = ("q", "k", "v", "o"), ("gate", "up", "down")
 
 Windows = Callable[[Config, int], int | None]
@@ -40,11 +41,18 @@ def window_by_layer(config: Config, layer: int) -> int | None:
     """Qwen's rule: where `layer_types` says so, or else from layer `max_window_layers` on."""
     if not config.get("use_sliding_window", False):
         return None
-    kinds = config.get("layer_types")
-    if kinds:
+    return _window_where(layer >= config.get("max_window_layers", 28), config, layer)
+
+
+def window_of_every_other(config: Config, layer: int) -> int | None:
+    """Gemma 2's rule: where `layer_types` says so, or else in layers 0, 2, 4, …"""
+    return _window_where(layer % 2 == 0, config, layer)
+
+
+def _window_where(slides: bool, config: Config, layer: int) -> int | None:
+    """`slides` is what holds where there are no `layer_types`."""
+    if kinds := config.get("layer_types"):
         slides = layer < len(kinds) and kinds[layer] == "sliding_attention"
-    else:
-        slides = layer >= config.get("max_window_layers", 28)
     return window_everywhere(config, layer) if slides else None
 
 
@@ -60,6 +68,11 @@ class Family:
         windows: the rule of its sliding windows.
         fused: tensor of the files -> the linear layers whose rows it stacks.
         defaults: configuration keys whose default is not Llama's.
+        activation: of the gate.
+        scaled_embedding: its rows are multiplied by the root of the hidden size.
+        gain_less_one: norms' weights in the files are their gains less 1.
+        post_norms: what a layer's two halves add to the residual is normalised before.
+        softcaps: scores and logits may be capped, scores have a scale of their own.
     """
 
     covers: str
@@ -69,6 +82,11 @@ class Family:
     windows: Windows = no_window
     fused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: Config = field(default_factory=dict)
+    activation: str = "silu"
+    scaled_embedding: bool = False
+    gain_less_one: bool = False
+    post_norms: bool = False
+    softcaps: bool = False
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -97,6 +115,33 @@ FAMILIES: Mapping[str, Family] = {
     "Phi3ForCausalLM": Family(
         "Phi-3 and Phi-4 with a short context", windows=window_everywhere, fused=FUSED
     ),
+    "GemmaForCausalLM": Family(
+        "Gemma 1",
+        optional_biases={"attention_bias": ATTENTION},
+        defaults={"num_key_value_heads": 16, "head_dim": 256, "tie_word_embeddings": True},
+        activation=GELU,
+        scaled_embedding=True,
+        gain_less_one=True,
+    ),
+    "Gemma2ForCausalLM": Family(
+        "Gemma 2",
+        optional_biases={"attention_bias": ATTENTION},
+        windows=window_of_every_other,
+        defaults={
+            "num_key_value_heads": 4,
+            "head_dim": 256,
+            "tie_word_embeddings": True,
+            "sliding_window": 4096,
+            "query_pre_attn_scalar": 256,
+            "attn_logit_softcapping": 50.0,
+            "final_logit_softcapping": 30.0,
+        },
+        activation=GELU,
+        scaled_embedding=True,
+        gain_less_one=True,
+        post_norms=True,
+        softcaps=True,
+    ),
 }
 
 
@@ -106,7 +151,8 @@ def family_of(config: Config) -> Family:
     Raises:
         ModelError: no such architecture; names it and those that there are.
     """
-    architecture = (config.get("architectures") or [config.get("model_type", "unnamed")])[0]
+    named = config.get("architectures") or [config.get("model_type", "unnamed")]
+    architecture = str(named[0] if isinstance(named, list) else named)
     if architecture not in FAMILIES:
         known = "; ".join(f"{name} ({family.covers})" for name, family in FAMILIES.items())
         raise ModelError(f"architecture {architecture} is not supported; supported are {known}")

@@ -35,8 +35,10 @@ class Collector:
     def __call__(self, site: str, rows: Rows) -> None:
         """Observer of `Decoder`; sites wider than `width` are passed over."""
         if rows.values.shape[1] <= self._width:
-            self._values.setdefault(site, []).append(rows.values.numpy().astype(np.int16))
-            self._exponents.setdefault(site, []).append(rows.exponents.numpy().astype(np.int8))
+            self._values.setdefault(site, []).append(rows.values.cpu().numpy().astype(np.int16))
+            self._exponents.setdefault(site, []).append(
+                rows.exponents.cpu().numpy().astype(np.int8)
+            )
 
     def products(self) -> dict[str, Array]:
         """C by site."""

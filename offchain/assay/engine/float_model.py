@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, silu
+from torch.nn.functional import gelu, linear, silu
 
 from assay.engine.checkpoint import EMBEDDING, FINAL_NORM, HEAD, Checkpoint, layer_names
 from assay.exact.model import DecoderShape
@@ -19,7 +19,7 @@ Observer = Callable[[str, Tensor], None]
 
 
 class FloatModel:
-    """A Llama forward pass in `dtype`.
+    """A decoder's forward pass in `dtype`.
 
     Rotary angles are always computed in float64; everything else in `dtype`.
     """
@@ -40,20 +40,33 @@ class FloatModel:
         for layer in range(self.shape.layers):
             names = layer_names(self.shape, layer)
             w = {short: self._weights[name] for short, name in names.items()}
-            x = x + self._attention(x, w, self.shape.window(layer), _under(layer, see))
+            under = _under(layer, see)
+            y = self._attention(x, w, self.shape.window(layer), under)
+            x = x + self._added("attn", "o", y, w, under)
             see("residual", x)
-            x = x + self._feed_forward(x, w, _under(layer, see))
+            y = self._feed_forward(x, w, under)
+            x = x + self._added("mlp", "down", y, w, under)
             see("residual", x)
         h = self._norm(x, self._weights[FINAL_NORM])
         see("final_input", h)
         out = linear(h, self._weights[HEAD])
         see("logits", out)
-        return out
+        return out if self.shape.logit_cap is None else _capped(out, self.shape.logit_cap)
 
     def _norm(self, x: Tensor, gain: Tensor) -> Tensor:
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.shape.rms_eps) * gain
 
+    def _added(self, half: str, end: str, y: Tensor, w: dict[str, Tensor], see: Observer) -> Tensor:
+        """What half a layer, ending with the linear layer `end`, adds to the residual."""
+        y = _linear(end, y, w, see, end if self.shape.post_norms else "delta")
+        if not self.shape.post_norms:
+            return y
+        y = self._norm(y, w[f"{half}_post_norm"])
+        see("delta", y)
+        return y
+
     def _attention(self, x: Tensor, w: dict[str, Tensor], window: int, see: Observer) -> Tensor:
+        """What `o` reads."""
         s, n = self.shape, x.shape[0]
         h = self._norm(x, w["attn_norm"])
         see("attn_input", h)
@@ -67,14 +80,15 @@ class FloatModel:
         group = s.heads // s.kv_heads
         k = k.repeat_interleave(group, 1)
         v = v.view(n, s.kv_heads, s.head_dim).repeat_interleave(group, 1)
-        score = torch.einsum("nhd,phd->hnp", q, k) * s.head_dim**-0.5
+        score = torch.einsum("nhd,phd->hnp", q, k) * (s.query_scalar or s.head_dim) ** -0.5
+        score = score if s.score_cap is None else _capped(score, s.score_cap)
         hidden = torch.ones(n, n, dtype=torch.bool).triu(1)
         if window:
             hidden |= torch.ones(n, n, dtype=torch.bool).tril(-window)
         weights = score.masked_fill(hidden, float("-inf")).softmax(-1)
         out = torch.einsum("hnp,phd->nhd", weights, v).reshape(n, -1)
         see("o_input", out)
-        return _linear("o", out, w, see, "delta")
+        return out
 
     def _rope(self, x: Tensor) -> Tensor:
         n, half = x.shape[0], x.shape[2] // 2
@@ -83,12 +97,16 @@ class FloatModel:
         return torch.cat([low * cos - high * sin, high * cos + low * sin], -1)
 
     def _feed_forward(self, x: Tensor, w: dict[str, Tensor], see: Observer) -> Tensor:
+        """What `down` reads."""
         h = self._norm(x, w["mlp_norm"])
         see("mlp_input", h)
         gate, up = _linear("gate", h, w, see), _linear("up", h, w, see)
-        product = silu(gate) * up
+        product = self._activated(gate) * up
         see("product", product)
-        return _linear("down", product, w, see, "delta")
+        return product
+
+    def _activated(self, gate: Tensor) -> Tensor:
+        return silu(gate) if self.shape.activation == "silu" else gelu(gate, approximate="tanh")
 
 
 def _linear(
@@ -102,6 +120,10 @@ def _linear(
         y = y + w[f"{name}_bias"]
         see(seen_as or name, y)
     return y
+
+
+def _capped(x: Tensor, cap: float) -> Tensor:
+    return cap * torch.tanh(x / cap)
 
 
 def _frequencies(shape: DecoderShape) -> Tensor:

@@ -1,10 +1,10 @@
-"""Exact products of 16-bit rows with int8 matrices: the one heavy operation.
+"""Exact products of 16-bit or 8-bit rows with int8 matrices: the one heavy operation.
 
 Two implementations, equal bit for bit, because each is exact:
 
-- int8: a row a = 256 * hi + lo becomes two int8 rows of one int8 x int8 -> int32 product. A plane's
-  sums stay below 2**17 * 2**14 = 2**31 for K < 2**17, which `checkpoint` sees to. Weights cost
-  one byte of traffic.
+- int8: a row a = 256 * hi + lo becomes two int8 rows of one int8 x int8 -> int32 product; a row of
+  8 bits is one already. A plane's sums stay below 2**17 * 2**14 = 2**31 for K < 2**17, which
+  `checkpoint` sees to. Weights cost one byte of traffic.
 - float64: |a * w| < 2**22, so sums stay below 2**39; a float64 holds every partial sum in any
   order, fused or not.
 
@@ -32,23 +32,26 @@ class Gemm(Protocol):
         """int8 (J, K) -> whatever `multiply` takes."""
         ...
 
-    def multiply(self, rows: Tensor, packed: Tensor) -> Tensor:
-        """float64 integers (R, K) within +-32639 times the packed weight: float64 (R, J), exact."""
+    def multiply(self, rows: Tensor, packed: Tensor, bits: int = 16) -> Tensor:
+        """float64 integers (R, K) within +-32639, or +-128 if 8 bits, times the packed weight:
+        float64 (R, J), exact."""
         ...
 
 
 class DigitGemm:
-    """Two digit planes as extra rows of one int8 product."""
+    """Two digit planes as extra rows of one int8 product; one plane for rows of 8 bits."""
 
     name = "int8"
 
     def pack(self, weight: Tensor) -> Tensor:
         return weight.contiguous().t()
 
-    def multiply(self, rows: Tensor, packed: Tensor) -> Tensor:
+    def multiply(self, rows: Tensor, packed: Tensor, bits: int = 16) -> Tensor:
         n, width = rows.shape
         if width == 1:  # torch 2.13's int8 product returns garbage for K = 1
             return rows * packed
+        if bits == 8:
+            return torch._int_mm(rows.to(torch.int8), packed).to(torch.float64)
         product = torch._int_mm(digit_planes(rows), packed)
         return product[n:].to(torch.float64).add_(product[:n], alpha=256)
 
@@ -61,7 +64,7 @@ class FloatGemm:
     def pack(self, weight: Tensor) -> Tensor:
         return weight.to(torch.float64)
 
-    def multiply(self, rows: Tensor, packed: Tensor) -> Tensor:
+    def multiply(self, rows: Tensor, packed: Tensor, bits: int = 16) -> Tensor:
         return torch.nn.functional.linear(rows, packed)
 
 
@@ -83,20 +86,24 @@ def best_gemm() -> Gemm:
 
 def int8_is_exact(gemm: Gemm) -> bool:
     """Whether extreme values come out right, at the widths and row counts that pick kernels."""
-    for rows in (1, 2, 7, 16, 33):
-        for width in (1, 31, 64, 640, 1040):
-            a = torch.full((rows, width), 127 * 256 + 127, dtype=torch.float64)
-            a[::2] = -127 * 256 - 128
-            weight = torch.full((24, width), 127, dtype=torch.int8)
-            weight[::3] = -128
-            expected = FloatGemm().multiply(a, FloatGemm().pack(weight))
-            try:
-                found = gemm.multiply(a, gemm.pack(weight))
-            except RuntimeError:  # torch has no int8 product for this machine
-                return False
-            if not torch.equal(found, expected):
-                return False
-    return True
+    try:
+        return all(
+            _is_exact(gemm, rows, width, bits)
+            for rows in (1, 2, 7, 16, 33)
+            for width in (1, 31, 64, 640, 1040)
+            for bits in (8, 16)
+        )
+    except RuntimeError:  # torch has no int8 product for this machine
+        return False
+
+
+def _is_exact(gemm: Gemm, rows: int, width: int, bits: int) -> bool:
+    a = torch.full((rows, width), 127 if bits == 8 else 127 * 256 + 127, dtype=torch.float64)
+    a[::2] = -128 if bits == 8 else -127 * 256 - 128
+    weight = torch.full((24, width), 127, dtype=torch.int8)
+    weight[::3] = -128
+    expected = FloatGemm().multiply(a, FloatGemm().pack(weight))
+    return torch.equal(gemm.multiply(a, gemm.pack(weight), bits), expected)
 
 
 def _seconds(gemm: Gemm) -> float:

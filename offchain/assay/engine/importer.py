@@ -2,7 +2,7 @@
 
     read_checkpoint -> equalise -> fraction bits (from exact.json, or measured and written there)
                     -> nearest rounding -> input statistics of the exact engine
-                    -> rounding with error feedback
+                    -> rounding with error feedback -> bits of the inputs (from exact.json)
 
 Each arrow but the measuring is bit-deterministic, so that everybody who has the checkpoint and its
 `exact.json` derives the same integers, and the same model root.
@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from assay.core.errors import InputError, ModelError
 from assay.engine import calibration as records
@@ -21,6 +23,7 @@ from assay.engine.backends import make_backend
 from assay.engine.backends.base import pages_for
 from assay.engine.calibration import Calibration
 from assay.engine.checkpoint import Checkpoint, read_checkpoint
+from assay.engine.digits import Comparison, choose, eight_bits, sites, with_input_bits
 from assay.engine.equalise import equalise
 from assay.engine.feedback import Collector
 from assay.engine.forward import Decoder, Segment
@@ -36,6 +39,7 @@ CALIBRATION_TOKENS = 2048
 FEEDBACK_WIDTH = 2048
 
 
+Digits = Literal["auto", "16", "8"]
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done."""
 
@@ -44,11 +48,17 @@ def unreported(what: str, share: float) -> None:
     """A `Progress` that nobody looks at."""
 
 
-def import_checkpoint(path: Path | str, progress: Progress = unreported) -> ExactModel:
+def import_checkpoint(
+    path: Path | str, progress: Progress = unreported, digits: Digits | None = None
+) -> ExactModel:
     """The integer model of a Hugging Face checkpoint folder.
 
     Reads `exact.json` beside it; without one, measures ranges on `calibration.txt` (the shipped
     model's, if the folder has none) and writes it.
+
+    Args:
+        digits: bits of linear layers' inputs: "16" or "8" everywhere, "auto" as `digits.choose`
+            measures; written to the record. None keeps what the record says, 16 if nothing.
 
     Raises:
         ModelError: the checkpoint or its record is missing, damaged or unsupported.
@@ -64,7 +74,28 @@ def import_checkpoint(path: Path | str, progress: Progress = unreported) -> Exac
         progress("measuring ranges", 0)
         calibration = calibrate(equalised, folder, digest)
         write(calibration, folder)
-    return quantise_calibrated(equalised, calibration, folder, progress)
+    model = quantise_calibrated(equalised, calibration, folder, progress)
+    if digits is None:
+        return model
+    chosen = _input_bits(digits, model, equalised, folder, calibration, progress)
+    if chosen != calibration.input_bits:
+        write(replace(calibration, input_bits=chosen), folder)
+    return with_input_bits(model, chosen)
+
+
+def _input_bits(
+    digits: Digits,
+    model: ExactModel,
+    equalised: Checkpoint,
+    folder: Path,
+    calibration: Calibration,
+    progress: Progress,
+) -> dict[str, int]:
+    if digits != "auto":
+        return eight_bits(sites(model.shape)) if digits == "8" else {}
+    progress("running the float model", 0)
+    windows = _windows(equalised, folder, _text(calibration, folder), calibration.text_tokens)
+    return choose(model, Comparison(equalised, windows), progress)
 
 
 def calibrate(equalised: Checkpoint, folder: Path, checkpoint_sha256: str) -> Calibration:
@@ -87,7 +118,10 @@ def quantise_calibrated(
     folder: Path,
     progress: Progress = unreported,
 ) -> ExactModel:
-    """Nearest rounding first, to learn each layer's inputs; then rounding with feedback."""
+    """Nearest rounding first, to learn each layer's inputs; then rounding with feedback.
+
+    Inputs are of 16 bits until the end, so that the weights are the same whatever the record says.
+    """
     progress("rounding to nearest", 0)
     nearest = quantise(equalised, calibration)
     windows = _windows(equalised, folder, _text(calibration, folder), calibration.text_tokens)
@@ -98,7 +132,8 @@ def quantise_calibrated(
         cache = decoder.new_cache(pages_for(len(window)))
         decoder.logits(decoder.hidden(cache, [Segment(range(cache.pages), 0, window)]))
     progress("rounding with error feedback", 0)
-    return quantise(equalised, calibration, collector.products())
+    rounded = quantise(equalised, calibration, collector.products())
+    return with_input_bits(rounded, calibration.input_bits)
 
 
 def _windows(checkpoint: Checkpoint, folder: Path, text: bytes, limit: int) -> list[list[int]]:

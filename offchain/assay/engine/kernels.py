@@ -2,8 +2,8 @@
 
 Tensors are float64 holding integers, because BLAS and the vector units are fastest there, and
 float64 is exact for what passes through it: sums and products below 2**53, multiplication by
-powers of two, floor. The comment at each step bounds it. Where products pass 2**53 (NORM,
-SILU_GATE, ATTEND's division) the step runs in int64.
+powers of two, floor. The comment at each step bounds it. Where products pass 2**53 (NORM, the
+gates, SOFTCAP, ATTEND's division) the step runs in int64.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from assay.engine.gemm import Gemm
 from assay.exact import ops
-from assay.exact.fixed import DIGIT_MAX, INT32_MAX, INT32_MIN, pow2neg
-from assay.exact.model import Linear, Norm
+from assay.exact.fixed import DIGIT_MAX, INT32_MAX, INT32_MIN, MASKED, pow2neg
+from assay.exact.model import SOFTCAP_FRACTION, Linear, Norm, Softcap
 
 FLOAT_WIDTH = 2**14
 """Up to here |acc * mantissa| <= 2**14 * 2**15 * 2**7 * 2**16 = 2**52, see `scale_rows`."""
@@ -32,16 +32,18 @@ MASK = float("-inf")
 class Rows:
     """Quantised rows: `values` (R, K) float64 within +-32515, real = values * 2**exponents.
 
-    exponents (R, 1) int32 in [-15, 17]; scale (R, 1) float64 = 2**exponents.
+    exponents (R, 1) int32 in [-15, 17]; scale (R, 1) float64 = 2**exponents. With `bits` 8 rather
+    than 16, values are within +-127 and exponents in [-7, 25].
     """
 
     values: Tensor
     exponents: Tensor
     scale: Tensor
+    bits: int = 16
 
     def map(self, view: Callable[[Tensor], Tensor]) -> Rows:
         """The same view (slice, reshape over rows) of all three."""
-        return Rows(view(self.values), view(self.exponents), view(self.scale))
+        return Rows(view(self.values), view(self.exponents), view(self.scale), self.bits)
 
     def rows(self, first: int, last: int) -> Rows:
         """Rows first..last-1 of the leading dimension."""
@@ -66,11 +68,13 @@ class LinearWeights:
 
 @dataclass(frozen=True)
 class NormWeights:
-    """A `Norm`: gain (d,) int64; eps_terms (33,) int64 by exponent + 15."""
+    """A `Norm`: gain (d,) int64; eps_terms (33,) int64 by exponent + 15; the bits of what is
+    quantised after it."""
 
     gain: Tensor
     shift: int
     eps_terms: Tensor
+    bits: int = 16
 
 
 def stacked(gemm: Gemm, *parts: Linear) -> LinearWeights:
@@ -90,12 +94,13 @@ def stacked(gemm: Gemm, *parts: Linear) -> LinearWeights:
     )
 
 
-def norm_weights(norm: Norm) -> NormWeights:
+def norm_weights(norm: Norm, bits: int = 16) -> NormWeights:
     exponents = np.arange(-15, 18, dtype=np.int64)
     return NormWeights(
         gain=torch.tensor(norm.gain, dtype=torch.int64),
         shift=norm.shift,
         eps_terms=torch.from_numpy(ops.mean_square_eps(norm.eps, exponents)),
+        bits=bits,
     )
 
 
@@ -137,7 +142,7 @@ def round_half_up(x: Tensor) -> Tensor:
     return x.add_(0.5).floor_()
 
 
-def quantise(x: Tensor) -> Rows:
+def quantise(x: Tensor, bits: int = 16) -> Rows:
     """EXPONENT and QUANT: (R, K) within int32 -> rows; the honest exponent needs no saturation.
 
     frexp's exponent is the bit length of an integer, and 0 for 1/2, which stands in for 0. The
@@ -146,13 +151,13 @@ def quantise(x: Tensor) -> Rows:
     peak = x.abs().amax(dim=-1, keepdim=True)
     peak += (peak * 2.0**-7).floor_()
     mantissa, exponents = torch.frexp(peak.clamp_(min=0.5))
-    scale = peak.div_(mantissa).mul_(2.0**-15)
-    return Rows(round_half_up(x / scale), exponents - 15, scale)
+    scale = peak.div_(mantissa).mul_(2.0 ** (1 - bits))
+    return Rows(round_half_up(x / scale), exponents - (bits - 1), scale, bits)
 
 
 def linear(rows: Rows, weights: LinearWeights, gemm: Gemm) -> Tensor:
     """LINEAR: (R, K) -> (R, J) within int32."""
-    acc = gemm.multiply(rows.values, weights.packed)
+    acc = gemm.multiply(rows.values, weights.packed, rows.bits)
     if weights.width <= FLOAT_WIDTH:
         # |acc * mantissa| <= 2**52, scaled by powers of two: exact, and rounds as integers do.
         return saturate32(round_half_up(acc.mul_(weights.factor).mul_(rows.scale)))
@@ -268,12 +273,37 @@ def add(x: Tensor, y: Tensor) -> Tensor:
 
 
 def silu_gate(gate: Tensor, up: Tensor, fraction: int, shift: int) -> Tensor:
-    """SILU_GATE in int64: |gate| * LOG2E_Q30 and gate * sigmoid reach 2**62."""
+    """SILU_GATE in int64: |gate| * LOG2E_Q30 reaches 2**62."""
     g = gate.to(torch.int64)
-    z = (g.abs() * ops.LOG2E_Q30) >> (14 + fraction)
+    return _gated(g, up, (g.abs() * ops.LOG2E_Q30) >> (14 + fraction), shift)
+
+
+def gelu_gate(gate: Tensor, up: Tensor, fraction: int, shift: int) -> Tensor:
+    """GELU_GATE in int64, bounded as in `ops.gelu_gate`."""
+    g = gate.to(torch.int64)
+    u = ((g.abs() << 20) >> fraction).clamp_(max=16 << 20)
+    slope = ((((u * u) >> 20) * ops.GELU_TANH_CUBIC) >> 20) + ops.GELU_TANH_LINEAR
+    return _gated(g, up, slope.mul_(u).bitwise_right_shift_(34), shift)
+
+
+def _gated(gate: Tensor, up: Tensor, z: Tensor, shift: int) -> Tensor:
+    """gate * sigmoid * up, products up to 2**62; overwrites `gate`."""
     whole, part = z >> 16, z & 0xFFFF
     tail = look_up(pow2neg_table(), part) >> whole.clamp(max=31)  # below 2**31, so 31 gives 0
-    numerator = torch.where(g >= 0, 1 << 30, tail)
+    numerator = torch.where(gate >= 0, 1 << 30, tail)
     sigmoid = torch.div(numerator << 30, tail + (1 << 30), rounding_mode="floor")
-    silu = g.mul_(sigmoid).add_(1 << 29).bitwise_right_shift_(30)
-    return rescale_by(silu.mul_(up.to(torch.int64)), shift).to(torch.float64)
+    activated = gate.mul_(sigmoid).add_(1 << 29).bitwise_right_shift_(30)
+    return rescale_by(activated.mul_(up.to(torch.int64)), shift).to(torch.float64)
+
+
+def softcap(x: Tensor, cap: Softcap) -> Tensor:
+    """SOFTCAP in int64, bounded as in `ops.softcap`."""
+    z = x.to(torch.int64).abs_().mul_(cap.mantissa).bitwise_right_shift_(cap.shift)
+    power = look_up(pow2neg_table(), (z >> 12) & 0xFFFF)
+    rest = (z & 0xFFF).mul_(power).mul_(ops.LN2_Q16)
+    power -= rest.bitwise_right_shift_(16 + SOFTCAP_FRACTION)
+    tail = power >> (z >> SOFTCAP_FRACTION).clamp_(max=31)  # at most 2**30, so 31 gives 0
+    above = tail + (1 << 30)
+    dividend = ((1 << 30) - tail).mul_(2 * cap.cap).add_(above)
+    size = torch.div(dividend, above.mul_(2), rounding_mode="floor").to(torch.float64)
+    return torch.where(x == MASKED, x, size.copysign_(x))

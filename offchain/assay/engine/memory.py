@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
+import torch
+
 from assay.core.errors import EnvironmentMissing
-from assay.engine.backends import backend_for
+from assay.engine.backends import BackendKind, backend_for
 from assay.engine.backends.base import PAGE, pages_for
 from assay.engine.gemm import best_gemm
+from assay.engine.gpu.device import MAX_SPLIT_PAGES, PROGRAMS
+from assay.exact.encoder import EncoderModel
 from assay.exact.model import ExactModel, Linear
 
 PREFILL_ROWS = 512
@@ -56,7 +60,7 @@ def predict(
     positions: int,
     rows: int,
     slots: int,
-    backend: str = "native",
+    backend: BackendKind = "native",
     threads: int = 1,
 ) -> Prediction:
     """What a backend and one batch take at most.
@@ -64,13 +68,17 @@ def predict(
     positions: of the cache; rows: of a pass; slots: requests that decode together, guesses
     included; threads: compute threads.
     """
-    native = backend == "native"
-    weights = sum(_linear_bytes(linear, native) for linear in _linears(model))
-    if not native:
+    weights = sum(_linear_bytes(linear, backend) for linear in _linears(model))
+    if backend == "torch":
         weights += model.embedding.nbytes + 8 * model.rope.size
+        working = _torch_pass(model, rows, slots)
+    elif backend == "triton":
+        weights += model.embedding.nbytes + model.rope.nbytes
+        working = _triton_pass(model, rows, slots)
+    else:
+        working = _native_pass(model, rows, threads)
     cache = pages_for(positions) * PAGE * position_bytes(model, backend)
-    working = _native_pass(model, rows, threads) if native else _torch_pass(model, rows, slots)
-    return Prediction(weights, cache, working + _head_bytes(model, rows, slots, native) + FIXED)
+    return Prediction(weights, cache, working + _head_bytes(model, rows, slots, backend) + FIXED)
 
 
 def expected(model: ExactModel) -> Prediction:
@@ -79,7 +87,7 @@ def expected(model: ExactModel) -> Prediction:
     return predict(model, model.shape.context, rows, 1, backend_for(model))
 
 
-def position_bytes(model: ExactModel, backend: str = "native") -> int:
+def position_bytes(model: ExactModel, backend: BackendKind = "native") -> int:
     """Of one position of the cache: keys, values and the keys' exponents in every layer."""
     shape = model.shape
     wide = -(-shape.head_dim // 16) * 16 if backend == "native" else shape.head_dim
@@ -87,14 +95,20 @@ def position_bytes(model: ExactModel, backend: str = "native") -> int:
 
 
 def default_positions(
-    model: ExactModel, slots: int, besides: Prediction, available: int | None, backend: str
+    model: ExactModel,
+    slots: int,
+    besides: Prediction,
+    available: int | None,
+    backend: BackendKind,
+    each: int,
 ) -> int:
-    """A full context for each slot, in at most half of what `besides` leaves; one at least."""
-    wanted = slots * model.shape.context
+    """For each slot `each`, what a full context holds at once, in at most half of what `besides`
+    leaves; for one slot at least."""
+    wanted = slots * each
     if available is None:
         return wanted
     room = max(available - besides.total, 0) // 2 // position_bytes(model, backend)
-    return max(min(wanted, room), model.shape.context)
+    return max(min(wanted, room), each)
 
 
 def check_memory(name: str, needed: Prediction, positions: int, available: int | None) -> None:
@@ -109,9 +123,11 @@ def check_memory(name: str, needed: Prediction, positions: int, available: int |
     )
 
 
-def available_memory() -> int | None:
-    """Bytes that this process can still take: the machine's, or what its control group leaves;
-    None where neither can be read."""
+def available_memory(backend: BackendKind = "native") -> int | None:
+    """Bytes that this process can still take: the GPU's, the machine's, or what its control group
+    leaves; None where none can be read."""
+    if backend == "triton" and torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0]
     found = []
     meminfo = _read(Path("/proc/meminfo"))
     for line in (meminfo or "").splitlines():
@@ -134,6 +150,17 @@ def _read(path: Path) -> str | None:
         return None
 
 
+def encoder_bytes(model: EncoderModel) -> int:
+    """What a sentence encoder's weights and one pass over a full context take at most."""
+    weights = sum(_linear_bytes(linear, "torch") for linear in _linears(model))
+    shape = model.shape
+    inner = max(linear.weight.shape[0] for linear in _linears(model))
+    rows = shape.context * (
+        8 * (6 * inner + 4 * shape.hidden) + 3 * shape.heads * 8 * shape.context
+    )
+    return weights + model.embedding.nbytes + 8 * model.positions.size + rows + FIXED
+
+
 def _linears(part: object) -> Iterator[Linear]:
     """Every linear layer of a model, wherever it is."""
     if isinstance(part, Linear):
@@ -146,9 +173,11 @@ def _linears(part: object) -> Iterator[Linear]:
             yield from _linears(getattr(part, field.name))
 
 
-def _linear_bytes(linear: Linear, native: bool) -> int:
+def _linear_bytes(linear: Linear, backend: BackendKind) -> int:
     outputs, width = linear.weight.shape
-    if native:
+    if backend == "triton":
+        return int(outputs * (width + 8 + 4 * (linear.bias is not None)))
+    if backend == "native":
         channels = -(-outputs // LANES) * LANES
         return channels * (-(-width // 4) * 4 + 8 + 4 * (linear.bias is not None))
     each = 1 if best_gemm().name == "int8" else 8
@@ -156,15 +185,26 @@ def _linear_bytes(linear: Linear, native: bool) -> int:
 
 
 def _native_pass(model: ExactModel, rows: int, threads: int) -> int:
-    """Rows quantised (two digits), outputs and queries (int32 and two int16), the residual; and
+    """Rows quantised, outputs and queries (int32 and two int16), the residual; and
     each thread's scores, digits and sums of an attention unit."""
     s = model.shape
     inner, qkv = s.heads * s.head_dim, (s.heads + 2 * s.kv_heads) * s.head_dim
-    row = 2 * (s.hidden + inner + s.intermediate) + 4 * (qkv + 3 * s.intermediate)
-    row += 8 * inner + 4 * s.heads + 6 * s.hidden
+    row = _quantised_bytes(model) + 4 * (qkv + 3 * s.intermediate)
+    row += 8 * inner + 4 * s.heads + (10 if s.post_norms else 6) * s.hidden
     queries = max(ATTENTION_QUERIES, s.heads // s.kv_heads)
     unit = queries * (12 * s.context + 16 * s.head_dim) + 4 * s.context
     return rows * row + threads * unit
+
+
+def _quantised_bytes(model: ExactModel) -> int:
+    """Of one row before each kind of product; layers of 16 and of 8 bits have memory of their own,
+    and some instruction sets keep either in two bytes."""
+    layers, s = model.layers, model.shape
+    normed = {bits for x in layers for bits in (x.attn_input_bits, x.mlp_input_bits)}
+    kinds = {x.o_input_bits for x in layers}, {x.product_bits for x in layers}
+    mixed, product = map(len, kinds)
+    hidden = s.hidden * len(normed | {model.final_input_bits})
+    return 2 * (hidden + mixed * s.heads * s.head_dim + product * s.intermediate)
 
 
 def _torch_pass(model: ExactModel, rows: int, slots: int) -> int:
@@ -173,13 +213,27 @@ def _torch_pass(model: ExactModel, rows: int, slots: int) -> int:
     s = model.shape
     widest = max(2 * s.intermediate, (s.heads + 2 * s.kv_heads) * s.head_dim)
     step = rows * 8 * (6 * widest + 4 * s.hidden)
-    read = slots * s.context * 8 * (4 * s.kv_heads * s.head_dim + 6 * s.heads)
+    scores = (6 if s.score_cap is None else 9) * s.heads
+    read = slots * s.context * 8 * (4 * s.kv_heads * s.head_dim + scores)
     return step + read
 
 
-def _head_bytes(model: ExactModel, rows: int, slots: int, native: bool) -> int:
+def _triton_pass(model: ExactModel, rows: int, slots: int) -> int:
+    """Rows quantised, outputs and products (int32), queries, the residual twice; and attention's
+    int64 sums, of prefill by context and of decoding by parts of it. A recorded pass of each number
+    of slots keeps a residual."""
+    s = model.shape
+    inner, qkv = s.heads * s.head_dim, (s.heads + 2 * s.kv_heads) * s.head_dim
+    row = _quantised_bytes(model) + 4 * (qkv + 3 * s.intermediate)
+    row += 6 * inner + (16 if s.post_norms else 12) * s.hidden
+    each = s.heads * (8 * s.head_dim + 12)
+    parts = max(rows * -(-s.context // (MAX_SPLIT_PAGES * PAGE)), slots + PROGRAMS)
+    return rows * row + parts * each + 4 * slots * slots * (s.hidden + s.context // PAGE)
+
+
+def _head_bytes(model: ExactModel, rows: int, slots: int, backend: BackendKind) -> int:
     """Logits at once (of a whole pass when a claim is verified), and drawing from them."""
     vocab = model.shape.vocab
     logits = vocab * max(min(max(rows, slots), HEAD_ELEMENTS // vocab), 1)
     drawn = vocab * max(min(rows, SCORE_ELEMENTS // vocab), 1)
-    return logits * (12 if native else 48) + drawn * SCORE_BYTES
+    return logits * (48 if backend == "torch" else 12) + drawn * SCORE_BYTES

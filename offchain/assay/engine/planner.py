@@ -29,6 +29,7 @@ class Limits:
     rows     of one pass, at least two for every row that decoding alone takes
     guesses  tokens that a draft model guesses ahead; 0 without one
     reuse    whether pages of a known prefix are used again
+    sight    positions that a row sees at most, of the model and of the draft; 0 for all before it
     """
 
     slots: int
@@ -37,17 +38,24 @@ class Limits:
     rows: int
     guesses: int = 0
     reuse: bool = True
+    sight: int = 0
 
     @property
     def pass_rows(self) -> int:
         return max(self.rows, 2 * self.slots * (1 + self.guesses))
+
+    def held(self, positions: int) -> int:
+        """Pages that a request of so many positions holds at once, at most."""
+        whole = pages_for(positions)
+        return min(whole, pages_for(self.sight + self.pass_rows) + 1) if self.sight else whole
 
 
 @dataclass(eq=False)
 class Request:
     """A request under way: `tokens` are its prompt and output, the first `cached` of them are in
     the cache, in `pages`, the first `drafted` also in the draft's; the first `kept` pages are
-    known by their prefix."""
+    known by their prefix. The first `passed` pages lie before every window and are given back:
+    their numbers stay for the others' sake, and what they hold now is masked."""
 
     id: int
     params: SamplingParams
@@ -57,6 +65,7 @@ class Request:
     cached: int = 0
     drafted: int = 0
     kept: int = 0
+    passed: int = 0
     _prefixes: list[Prefix] = field(default_factory=list)
 
     @property
@@ -68,6 +77,11 @@ class Request:
     def pending(self) -> int:
         """Tokens that are not in the cache yet; one while it decodes."""
         return len(self.tokens) - self.cached
+
+    @property
+    def own_pages(self) -> list[int]:
+        """Those that it has not given back."""
+        return self.pages[self.passed :]
 
     @property
     def remaining(self) -> int:
@@ -120,7 +134,7 @@ class Planner:
 
     def add(self, request: Request) -> None:
         """Queue a request; InputError if it can never run or there is no room."""
-        check_fits(self.limits.pages, request.prompt, request.params)
+        check_fits(self.limits, request.prompt, request.params)
         if self.full:
             raise busy(self.limits.slots, self.limits.waiting)
         self._waiting.append(request)
@@ -129,7 +143,7 @@ class Planner:
         """Forget a request, if it is still there; its pages go back."""
         request = self._running.pop(id, None)
         if request is not None:
-            self.pool.release(request.pages)
+            self.pool.release(request.own_pages)
             return
         for request in self._waiting:
             if request.id == id:
@@ -151,11 +165,20 @@ class Planner:
         return list(planned.values())
 
     def computed(self, request: Request) -> None:
-        """Remember the prefixes that the last pass has completed."""
+        """Remember the prefixes that the last pass has completed; give back pages that no later
+        row sees."""
         done = min(request.cached, request.drafted) if self.limits.guesses else request.cached
         while self.limits.reuse and request.kept < done // PAGE:
             self.pool.keep(request.pages[request.kept], request.prefix(request.kept))
             request.kept += 1
+        self._give_back(request, done)
+
+    def _give_back(self, request: Request, done: int) -> None:
+        """Pages before all that a row at position `done` sees."""
+        if self.limits.sight:
+            seen = max(done + 1 - self.limits.sight, 0) // PAGE
+            self.pool.release(request.pages[request.passed : seen])
+            request.passed = max(request.passed, seen)
 
     def _prefilling(self) -> Iterator[Request]:
         """Running requests with more than a token to compute, then new ones while there is room."""
@@ -174,12 +197,13 @@ class Planner:
         """
         full = (len(request.tokens) - 1) // PAGE if self.limits.reuse else 0
         shared = self.pool.share(request.prefix(page) for page in range(full))
-        if pages_for(len(request.tokens) + 1) - len(shared) > self.pool.available:
+        if self.limits.held(len(request.tokens) + 1) - len(shared) > self.pool.available:
             self.pool.release(shared)
             self.pool.reused -= len(shared)
             return False
         request.pages, request.kept = shared, len(shared)
         request.cached = request.drafted = len(shared) * PAGE
+        self._give_back(request, request.cached)
         return True
 
     def _place(self, request: Request, rows: int, planned: dict[int, Part]) -> None:
@@ -210,18 +234,20 @@ class Planner:
 
     def _evict(self, request: Request) -> None:
         del self._running[request.id]
-        self.pool.release(request.pages)
-        request.pages, request.cached, request.drafted, request.kept = [], 0, 0, 0
+        self.pool.release(request.own_pages)
+        request.pages, request.cached, request.drafted = [], 0, 0
+        request.kept, request.passed = 0, 0
         self._waiting.appendleft(request)
         self.evicted += 1
 
 
-def check_fits(pages: int, prompt: int, params: SamplingParams) -> None:
-    """Raise InputError unless a request of so many prompt tokens can end within so many pages."""
-    if pages_for(prompt + params.max_tokens) > pages:
+def check_fits(limits: Limits, prompt: int, params: SamplingParams) -> None:
+    """Raise InputError unless a request of so many prompt tokens can end within the cache."""
+    if limits.held(prompt + params.max_tokens) > limits.pages:
         raise InputError(
             f"{prompt} prompt tokens and up to {params.max_tokens} output tokens exceed the cache "
-            f"of {pages * PAGE} positions; ask for fewer, or give the engine more `positions`",
+            f"of {limits.pages * PAGE} positions; ask for fewer, or give the engine more "
+            "`positions`",
             code="context_length_exceeded",
             param="prompt",
         )

@@ -11,19 +11,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from assay.core.errors import InputError, ModelError
+from assay.engine.agreement import Tally
 from assay.engine.calibration import checkpoint_hash
 from assay.engine.checkpoint import Checkpoint, read_checkpoint
+from assay.engine.digits import input_bits
 from assay.engine.engine import Engine
 from assay.engine.equalise import equalise, stress
 from assay.engine.float_model import FloatModel
@@ -52,6 +52,7 @@ _MODEL_PARTS = (
     "final_norm",
     "head",
     "logit_fraction",
+    "final_input_bits",
     "rope",
     "gumbel",
 )
@@ -122,38 +123,41 @@ def check(
     began = time.monotonic()
     folder = Path(path)
     checkpoint = read_checkpoint(folder)
-    source = text or _default_text(folder)
-    windows = _windows(checkpoint, folder, source, max_positions)
+    source = text or default_text(folder)
+    windows = text_windows(checkpoint, folder, source, max_positions)
     models = [import_checkpoint(folder, progress)]
+    bits = input_bits(models[0])
     for index, limit in enumerate(limits, 1):
         progress(f"importing under stress {limit:g}", 0)
-        models.append(_import_stressed(stress(checkpoint, limit, seed=index), folder))
+        models.append(import_stressed(stress(checkpoint, limit, seed=index), folder, bits))
     tallies = _measure(checkpoint, models, windows, progress)
     base = tallies[0]
     return QualityReport(
         model=checkpoint.name,
         text=source.name,
         positions=base.positions,
-        float_perplexity=math.exp(base.float_loss / base.positions),
+        float_perplexity=base.float_perplexity,
         checkpoint_bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")),
         exact_bytes=model_bytes(models[0]),
         expected_bytes=expected(models[0]).total,
         variants=tuple(
-            tally.variant(limit, same_integers(models[0], model))
+            _variant(limit, tally, same_integers(models[0], model))
             for limit, tally, model in zip((1.0, *limits), tallies, models, strict=True)
         ),
         seconds=time.monotonic() - began,
     )
 
 
-def _default_text(folder: Path) -> Path:
+def default_text(folder: Path) -> Path:
+    """The held-out text of a checkpoint folder, or else the shipped model's."""
     own = folder / TEXT_NAME
     return own if own.is_file() else SHIPPED_MODEL / TEXT_NAME
 
 
-def _windows(
+def text_windows(
     checkpoint: Checkpoint, folder: Path, source: Path, max_positions: int | None
 ) -> list[list[int]]:
+    """A text's windows, see `texts.token_windows`, of at most so many positions in all."""
     try:
         text = source.read_bytes()
     except OSError as error:
@@ -170,55 +174,34 @@ def _windows(
     return windows
 
 
-def _import_stressed(checkpoint: Checkpoint, folder: Path) -> ExactModel:
+def import_stressed(checkpoint: Checkpoint, folder: Path, bits: dict[str, int]) -> ExactModel:
+    """A changed checkpoint of a folder through the whole import, its ranges measured anew; inputs
+    of so many bits by site."""
     equalised = equalise(checkpoint)
     calibration = calibrate(equalised, folder, checkpoint_hash(folder))
-    return quantise_calibrated(equalised, calibration, folder)
+    return quantise_calibrated(equalised, replace(calibration, input_bits=bits), folder)
 
 
-@dataclass
-class _Tally:
-    """Sums over positions; losses in nats."""
-
-    positions: int = 0
-    float_loss: float = 0.0
-    exact_loss: float = 0.0
-    agreeing: int = 0
-    squared_error: float = 0.0
-    vocab: int = field(default=1)
-
-    def add(self, expected: Tensor, found: Tensor, targets: Tensor) -> None:
-        self.positions += len(targets)
-        self.vocab = expected.shape[1]
-        self.float_loss += cross_entropy(expected, targets, reduction="sum").item()
-        self.exact_loss += cross_entropy(found, targets, reduction="sum").item()
-        self.agreeing += int((expected.argmax(1) == found.argmax(1)).sum())
-        difference = found - expected
-        difference -= difference.mean(1, keepdim=True)
-        self.squared_error += difference.square().sum().item()
-
-    def variant(self, limit: float, same: bool) -> Variant:
-        ratio = math.exp((self.exact_loss - self.float_loss) / self.positions)
-        agreement = self.agreeing / self.positions
-        bar = TOP1_BAR if limit == 1 else STRESSED_TOP1_BAR
-        return Variant(
-            stress=limit,
-            perplexity=math.exp(self.exact_loss / self.positions),
-            ratio=ratio,
-            top1_agreement=agreement,
-            logit_error=math.sqrt(self.squared_error / self.positions / self.vocab),
-            same_integers=same,
-            passes=ratio <= RATIO_BAR and agreement >= bar,
-        )
+def _variant(limit: float, tally: Tally, same: bool) -> Variant:
+    bar = TOP1_BAR if limit == 1 else STRESSED_TOP1_BAR
+    return Variant(
+        stress=limit,
+        perplexity=tally.perplexity,
+        ratio=tally.ratio,
+        top1_agreement=tally.top1_agreement,
+        logit_error=tally.logit_error,
+        same_integers=same,
+        passes=tally.ratio <= RATIO_BAR and tally.top1_agreement >= bar,
+    )
 
 
 def _measure(
     checkpoint: Checkpoint, models: list[ExactModel], windows: list[list[int]], report: Progress
-) -> list[_Tally]:
+) -> list[Tally]:
     """One tally per model; models with the integers of an earlier one share its tally."""
     first = [next(i for i, m in enumerate(models) if same_integers(m, model)) for model in models]
     engines = {i: Engine(models[i]) for i in sorted(set(first))}
-    tallies = {i: _Tally() for i in engines}
+    tallies = {i: Tally() for i in engines}
     original = FloatModel(checkpoint)
     for done, window in enumerate(windows):
         report("measuring", done / len(windows))

@@ -33,7 +33,7 @@ from assay.engine.checkpoint import (
 from assay.engine.feedback import Feedback
 from assay.engine.rope import rope_table
 from assay.exact.fixed import INT32_MAX
-from assay.exact.model import ExactModel, Layer, Linear, Norm
+from assay.exact.model import LOG2_E, ExactModel, Layer, Linear, Norm, Softcap
 from assay.exact.ops import ATTEND_FRACTION
 from assay.exact.sampling import gumbel_table
 
@@ -44,7 +44,6 @@ GAIN_BITS = 30
 MAX_GAIN_FRACTION = 40
 """Keeps NORM's shift within 62 bits."""
 SCORE_FRACTION = 16
-LOG2_E = 1.4426950408889634
 
 InputProducts = Mapping[str, Array]
 """Input products by site ("0.attn_input", …, "final_input"); missing sites round to nearest."""
@@ -89,18 +88,25 @@ class _Quantiser:
             gumbel=_gumbel_table(),
             tokenizer_hash=source.tokenizer_hash,
             config_hash=source.config_hash,
+            logit_cap=self._logit_cap(),
         )
 
+    def _logit_cap(self) -> Softcap | None:
+        cap = self._source.shape.logit_cap
+        return None if cap is None else Softcap.of(round(cap * 2.0 ** self._bits["logits"]))
+
     def _layer(self, index: int) -> Layer:
-        names, at = layer_names(self._source.shape, index), f"{index}."
+        shape = self._source.shape
+        names, at = layer_names(shape, index), f"{index}."
         residual = self._bits["residual"]
 
         def f(short: str) -> int:
             return self._bits[at + short]
 
-        has_norms = self._source.shape.head_norm
+        has_norms = shape.head_norm
         turned = ("q_normed", "k_normed") if has_norms else ("q", "k")
-        mantissa, shift = score_scale(self._source.shape.head_dim, sum(f(name) for name in turned))
+        scalar = shape.query_scalar or shape.head_dim
+        mantissa, shift = score_scale(scalar, sum(f(name) for name in turned))
 
         def linear(short: str, site: str, f_in: int, f_out: int) -> Linear:
             plain = self._linear(names[short], at + site, f_in, f_out)
@@ -116,6 +122,14 @@ class _Quantiser:
                 return None
             return self._norm(names[f"{short}_norm"], f"{at}{short}_normed", f(short))
 
+        def ending(short: str) -> int:
+            return f(short) if shape.post_norms else residual
+
+        def post_norm(half: str, short: str) -> Norm | None:
+            if not shape.post_norms:
+                return None
+            return self._norm(names[f"{half}_post_norm"], "residual", f(short))
+
         return Layer(
             attn_norm=self._norm(names["attn_norm"], at + "attn_input", residual),
             q=linear("q", "attn_input", f("attn_input"), f("q")),
@@ -124,16 +138,19 @@ class _Quantiser:
             v_shift=f("v") - f("v_kept"),
             score_mantissa=mantissa,
             score_shift=shift,
-            o=linear("o", "o_input", f("v_kept") + ATTEND_FRACTION, residual),
+            o=linear("o", "o_input", f("v_kept") + ATTEND_FRACTION, ending("o")),
             mlp_norm=self._norm(names["mlp_norm"], at + "mlp_input", residual),
             gate=linear("gate", "mlp_input", f("mlp_input"), f("gate")),
             up=linear("up", "mlp_input", f("mlp_input"), f("up")),
             gate_fraction=f("gate"),
             product_shift=f("gate") + f("up") - f("product"),
-            down=linear("down", "product", f("product"), residual),
+            down=linear("down", "product", f("product"), ending("down")),
             q_norm=head_norm("q"),
             k_norm=head_norm("k"),
-            window=self._source.shape.window(index),
+            window=shape.window(index),
+            score_cap=score_cap(shape.score_cap),
+            attn_post_norm=post_norm("attn", "o"),
+            mlp_post_norm=post_norm("mlp", "down"),
         )
 
     def _linear(self, name: str, site: str, f_in: int, f_out: int) -> Linear:
@@ -184,11 +201,16 @@ def quantise_norm(gain: Array, eps: float, f_in: int, f_out: int) -> Norm:
     )
 
 
-def score_scale(head_dim: int, fraction: int) -> tuple[int, int]:
-    """(C, sh) with C / 2**sh = log2(e) / sqrt(head_dim) in Q16 from products of `fraction`."""
-    scale = LOG2_E / math.sqrt(head_dim)
+def score_scale(scalar: float, fraction: int) -> tuple[int, int]:
+    """(C, sh) with C / 2**sh = log2(e) / sqrt(scalar) in Q16 from products of `fraction`."""
+    scale = LOG2_E / math.sqrt(scalar)
     part, exponent = math.frexp(scale)
     return round(part * 2**16), 16 - exponent + fraction - SCORE_FRACTION
+
+
+def score_cap(cap: float | None) -> Softcap | None:
+    """A bound of scores, which are Q16 in log2 units."""
+    return None if cap is None else Softcap.of(round(cap * LOG2_E * 2**SCORE_FRACTION))
 
 
 @functools.cache

@@ -54,28 +54,35 @@ class Sampler:
 
     def _scores(self, logits: Tensor, draws: Sequence[Draw]) -> Tensor:
         """round(logit / T) + noise in Q16; |logit * inv_temperature| < 2**31 * 2**21."""
-        inverse = torch.tensor([draw.params.inv_temperature for draw in draws])[:, None]
+        device = logits.device
+        inverses = [draw.params.inv_temperature for draw in draws]
+        inverse = torch.tensor(inverses, device=device)[:, None]
         scaled = logits * inverse
         if self._fraction > 0:
             scaled = (scaled + (1 << (self._fraction - 1))) >> self._fraction
         keys = [_signed(noise_key(draw.params.seed, draw.index)) for draw in draws]
-        return scaled + self._noise(torch.tensor(keys)[:, None], logits.shape[1])
+        return scaled + self._noise(torch.tensor(keys, device=device)[:, None], logits.shape[1])
 
     def _noise(self, keys: Tensor, vocab: int) -> Tensor:
-        z = keys + _counters(vocab)
+        z = keys + _counters(vocab, keys.device)
         z = (z ^ _shift(z, 30)) * _MIX1
         z = (z ^ _shift(z, 27)) * _MIX2
         uniform = _shift(z ^ _shift(z, 31), 32)
         length = torch.frexp(uniform.to(torch.float64)).exponent.to(torch.int64)
         zeros = (32 - length).clamp_(max=31)
         mantissa = ((uniform << (zeros + 1)) & 0xFFFFFFFF) >> 23
-        return self._gumbel[zeros * 512 + mantissa]
+        return self._table(keys.device)[zeros * 512 + mantissa]
+
+    def _table(self, device: torch.device) -> Tensor:
+        if self._gumbel.device != device:
+            self._gumbel = self._gumbel.to(device)
+        return self._gumbel
 
 
 @functools.lru_cache(maxsize=4)
-def _counters(vocab: int) -> Tensor:
+def _counters(vocab: int, device: torch.device) -> Tensor:
     """(token + 1) * GOLDEN mod 2**64, as int64: (1, vocab)."""
-    return (torch.arange(1, vocab + 1) * _GOLDEN)[None]
+    return (torch.arange(1, vocab + 1, device=device) * _GOLDEN)[None]
 
 
 def _shift(z: Tensor, by: int) -> Tensor:

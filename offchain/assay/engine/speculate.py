@@ -62,7 +62,6 @@ class Draft:
     def _pass(
         self, parts: Sequence[Part], segments: Sequence[Segment], guesses: dict[int, list[int]]
     ) -> None:
-        hidden = self._decoder.hidden(self._cache, segments)
         rows, asking = [], []
         ends = accumulate(len(segment.tokens) for segment in segments)
         for part, segment, end in zip(parts, segments, ends, strict=True):
@@ -70,10 +69,11 @@ class Draft:
             if part.guesses:
                 rows.append(end - 1)
                 asking.append(part.request)
+        hidden = self._decoder.hidden(self._cache, segments, rows)
         if not asking:
             return
         draws = [Draw(r.params, r.output + len(guesses[r.id])) for r in asking]
-        tokens = self._sampler.choose(self._decoder.logits(hidden[rows]), draws)
+        tokens = self._sampler.choose(self._decoder.logits(hidden), draws)
         for request, token in zip(asking, tokens, strict=True):
             guesses[request.id].append(token)
 

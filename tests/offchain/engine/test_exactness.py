@@ -17,10 +17,10 @@ from assay.engine.backends.torch_cpu import TorchBackend
 from assay.engine.engine import Engine
 from assay.engine.gemm import DigitGemm, FloatGemm, Gemm
 from assay.exact import sampling
-from assay.exact.model import DecoderShape, ExactModel
+from assay.exact.model import ExactModel
 from assay.trace.execute import execute
 from assay.trace.program import build_program
-from tests.support.models import FULL, SMALL, random_model
+from tests.support.models import FULL, SMALL, random_model, with_digits
 
 GREEDY, WARM = 0, TEMPERATURE_ONE
 
@@ -55,9 +55,12 @@ def decode_in_batch(engine: Engine, requests: list[list[int]], slots: int) -> li
 
 @pytest.mark.parametrize("gemm", [DigitGemm(), FloatGemm()], ids=lambda gemm: gemm.name)
 @pytest.mark.parametrize("length", [1, 2, 65, 515])
-@pytest.mark.parametrize("shape", [SMALL, FULL], ids=["plain", "every feature"])
-def test_whole_passes_equal_the_reference(gemm: Gemm, shape: DecoderShape, length: int) -> None:
-    model = random_model(shape)
+@pytest.mark.parametrize(
+    "model",
+    [random_model(SMALL), random_model(FULL), with_digits(random_model(FULL))],
+    ids=["plain", "every feature", "8 bits in places"],
+)
+def test_whole_passes_equal_the_reference(gemm: Gemm, model: ExactModel, length: int) -> None:
     tokens = np.random.default_rng(length).integers(0, model.shape.vocab, length).tolist()
     found = Engine(model, backend=partial(TorchBackend, gemm=gemm)).logits(tokens)[-1]
     assert np.array_equal(found, reference_logits(model, tokens))

@@ -77,6 +77,13 @@ LLAMA3 = rope(
     original_max_position_embeddings=64,
 )
 UNSCALED = {"rope_scaling": None}
+GEMMA_2 = {
+    "head_dim": 32,
+    "sliding_window": 24,
+    "query_pre_attn_scalar": 8,
+    "attn_logit_softcapping": 4.0,
+    "final_logit_softcapping": 10.0,
+}
 CASES = {
     "llama": Case("llama"),
     "llama tied": Case("llama", {"tie_word_embeddings": True}),
@@ -102,6 +109,25 @@ CASES = {
         {"head_dim": 16, "attention_bias": True, "use_sliding_window": True,
          "sliding_window": 30, "layer_types": ["sliding_attention", "full_attention"]},
         {"head_norm": False, "windows": (30, 30), "biases": ()},
+    ),
+    "gemma": Case("gemma", {"head_dim": 32, "num_key_value_heads": 1}, {"activation": "silu"}),
+    "gemma 2": Case(
+        "gemma2",
+        {**GEMMA_2, "attention_bias": True},
+        {"activation": "silu", "score_cap": None, "logit_cap": None, "query_scalar": None,
+         "windows": (), "biases": (), "post_norms": False},
+    ),
+    "gemma 2, full attention first": Case(
+        "gemma2",
+        {**GEMMA_2, "layer_types": ["full_attention", "sliding_attention"],
+         "attn_logit_softcapping": None, "final_logit_softcapping": None,
+         "query_pre_attn_scalar": 48},
+        {"windows": (24, 0), "query_scalar": None},
+    ),
+    "gemma 2, caps far above": Case(
+        "gemma2",
+        {**GEMMA_2, "attn_logit_softcapping": 2.0**14, "final_logit_softcapping": 2.0**14,
+         "query_pre_attn_scalar": 48},
     ),
 }  # fmt: skip
 
@@ -147,25 +173,30 @@ def write_family(folder: Path, case: Case, seed: int = 3) -> Path:
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            weight.copy_(draw(name, weight))
+            weight.copy_(draw(name, weight, case.model_type.startswith("gemma")))
     model.save_pretrained(folder)
     shutil.copy(SHIPPED_MODEL / "tokenizer.json", folder)
     return folder
 
 
-def draw(name: str, weight: torch.Tensor) -> torch.Tensor:
+def draw(name: str, weight: torch.Tensor, gemma: bool = False) -> torch.Tensor:
+    """Gemma's norms have their gains less 1, its embedding is scaled when it is read."""
     if name.endswith("norm.weight"):
-        return 1 + 0.3 * torch.randn_like(weight)
+        return float(not gemma) + 0.3 * torch.randn_like(weight)
     if name.endswith(".bias"):
         return torch.randn_like(weight)
     if "embed_tokens" in name:
-        return torch.randn_like(weight)
+        return torch.randn_like(weight) * (weight.shape[1] ** -0.5 if gemma else 1.0)
     sharper = 2.0 if "q_proj" in name or "k_proj" in name else 1.0
     return sharper * torch.randn_like(weight) * weight.shape[1] ** -0.5
 
 
 def theirs(folder: Path, tokens: torch.Tensor) -> torch.Tensor:
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    """In float32, without the fused attention that leaves caps out."""
+    loaded = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
+    model = loaded.eval()
     with torch.inference_mode():
         logits: torch.Tensor = model(tokens[None]).logits[0]
     return logits
@@ -208,6 +239,31 @@ def test_default_behavior(tmp_path: Path, name: str) -> None:
     assert arithmetic.rms < ARITHMETIC_BOUND
 
 
+def test_gemma_2_slides_in_even_layers(tmp_path: Path) -> None:
+    """Without `layer_types`, as the first checkpoints have it; transformers as ever."""
+    folder = write_family(tmp_path, CASES["gemma 2"])
+    written = json.loads((folder / "config.json").read_text())
+    assert written.pop("layer_types")
+    (folder / "config.json").write_text(json.dumps(written))
+    expected = theirs(folder, some_tokens())
+    assert float_error(folder, expected) < FLOAT_BOUND
+    assert float_error(folder, expected, windows=(0, 24)) > 100 * FLOAT_BOUND
+
+
+def test_gemma_2_has_the_defaults_of_transformers(tmp_path: Path) -> None:
+    """Of what the first checkpoints' config.json may leave out."""
+    folder = write_family(tmp_path, CASES["gemma 2"])
+    written = json.loads((folder / "config.json").read_text())
+    for key in GEMMA_2.keys() - {"head_dim", "sliding_window"} | {"tie_word_embeddings"}:
+        written.pop(key, None)
+    (folder / "config.json").write_text(json.dumps(written))
+    shape = read_checkpoint(folder).shape
+    assert (shape.query_scalar, shape.score_cap, shape.logit_cap) == (256, 50, 30)
+    expected = theirs(folder, some_tokens())
+    assert float_error(folder, expected) < FLOAT_BOUND
+    assert float_error(folder, expected, query_scalar=None) > 10 * FLOAT_BOUND
+
+
 def test_an_unsupported_architecture_is_refused_by_name(tmp_path: Path) -> None:
     """With the list of what is supported."""
     (tmp_path / "config.json").write_text('{"architectures": ["FalconForCausalLM"]}')
@@ -231,9 +287,10 @@ def test_a_truncated_stacked_layer_is_refused(tmp_path: Path) -> None:
         read_checkpoint(folder)
 
 
-def test_rescaled_channels_take_their_biases_along(tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", ["llama, all biases", "gemma 2"])
+def test_rescaled_channels_take_their_biases_along(tmp_path: Path, case: str) -> None:
     """Stress and equalisation keep a function with biases, and end at the same integers."""
-    folder = write_family(tmp_path, CASES["llama, all biases"])
+    folder = write_family(tmp_path, CASES[case])
     plain = read_checkpoint(folder)
     stressed = stress(plain, 1000.0)
     name = "model.layers.0.self_attn.v_proj.bias"
@@ -289,6 +346,16 @@ def test_a_bias_beyond_its_binary_point_is_refused(tmp_path: Path) -> None:
         ("qwen 2", {"attention_bias": True}, "attention_bias = True is not this architecture's"),
         ("mistral", {"sliding_window": 0}, "sliding_window is 0; it must be a positive integer"),
         ("mistral", {"sliding_window": "wide"}, "sliding_window is 'wide'"),
+        ("gemma", {"final_logit_softcapping": 30.0}, "softcapping = 30.0 is not this archi"),
+        ("gemma", {"hidden_act": "gelu"}, "'gelu' is not supported, only 'gelu_pytorch_tanh'"),
+        ("gemma 2", {"hidden_activation": "silu"}, "hidden_activation = 'silu' is not supported"),
+        ("gemma 2", {"use_bidirectional_attention": True}, "attention = True is not supported"),
+        ("gemma 2", {"attn_logit_softcapping": 0.5}, "attn_.* is 0.5; it must be from 1 to 16384"),
+        ("gemma 2", {"final_logit_softcapping": "x"}, "final_.* is 'x'; it must be a positive"),
+        ("gemma 2", {"final_logit_softcapping": 1e5}, "is 100000.0; it must be from 1 to 16384"),
+        ("gemma 2", {"query_pre_attn_scalar": 0}, "query_pre_attn_scalar is 0; .* positive"),
+        ("gemma 2", {"query_pre_attn_scalar": None}, "query_pre_attn_scalar is None"),
+        ("llama", {"query_pre_attn_scalar": 64}, "scalar = 64 is not this architecture's"),
     ],
 )
 def test_refused_configurations(

@@ -8,11 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.core.types import Op
 from assay.engine import kernels
 from assay.engine.gemm import DigitGemm, FloatGemm, Gemm, digit_planes, int8_is_exact
 from assay.engine.kernels import LinearWeights, NormWeights, Rows
 from assay.exact import ops
 from assay.exact.fixed import DIGIT_MAX, INT32_MAX, INT32_MIN, MASKED, Ints
+from assay.exact.model import Softcap
+from tests.support import vectors
 
 seeds = st.integers(0, 2**32 - 1)
 widths = st.sampled_from([2, 7, 64, 640])
@@ -41,25 +44,38 @@ def integers(values: torch.Tensor) -> Ints:
     return whole.numpy()
 
 
-def quantised(x: Ints) -> tuple[Ints, Ints]:
-    e = ops.exponent(x)
-    return ops.quant(x, e), e
+def quantised(x: Ints, bits: int = 16) -> tuple[Ints, Ints]:
+    e = ops.exponent(x, bits)
+    return ops.quant(x, e, bits), e
 
 
-def rows(a: Ints, e: Ints) -> Rows:
+def rows(a: Ints, e: Ints, bits: int = 16) -> Rows:
     exponents = torch.from_numpy(e)
-    return Rows(floats(a), exponents, kernels.power(exponents))
+    return Rows(floats(a), exponents, kernels.power(exponents), bits)
 
 
-@given(seeds, widths)
-def test_quantise(seed: int, width: int) -> None:
+@given(seeds, widths, st.sampled_from([8, 16]))
+def test_quantise(seed: int, width: int, bits: int) -> None:
     x = int32(np.random.default_rng(seed), 9, width)
-    got = kernels.quantise(floats(x))
-    a, e = quantised(x)
+    got = kernels.quantise(floats(x), bits)
+    a, e = quantised(x, bits)
+    assert got.bits == bits
     assert np.array_equal(integers(got.values), a)
     assert np.array_equal(got.exponents.numpy(), e)
     assert np.array_equal(got.scale.numpy(), np.ldexp(1.0, e))
-    assert np.abs(a).max() <= 32515
+    assert np.abs(a).max() <= (32515 if bits == 16 else 127)
+
+
+def test_a_digit_at_every_peak() -> None:
+    """Peaks around each turn of the exponent: one unit more, and the row's integers halve."""
+    peaks = [(base << k) + d for k in range(25) for base in (126, 127, 128) for d in range(-2, 3)]
+    x = np.array([[peak, -peak, 1, 0] for peak in {*peaks, INT32_MAX, 2**31}])
+    x = np.clip(x, INT32_MIN, INT32_MAX)
+    a, e = quantised(x, 8)
+    assert np.abs(a).max() == 127 and np.abs(a[:, :2]).max(axis=1).min() >= 63
+    got = kernels.quantise(floats(x), 8)
+    assert np.array_equal(integers(got.values), a)
+    assert np.array_equal(got.exponents.numpy(), e)
 
 
 def test_power_is_exact_over_its_range() -> None:
@@ -83,19 +99,24 @@ def test_norm(seed: int, width: int, eps: int, shift: int) -> None:
 
 
 @pytest.mark.parametrize("gemm", [DigitGemm(), FloatGemm()], ids=lambda gemm: gemm.name)
-@given(seed=seeds, width=st.sampled_from([1, 2, 33, 640]), low=st.integers(-40, 70))
-def test_linear(gemm: Gemm, seed: int, width: int, low: int) -> None:
+@given(
+    seed=seeds,
+    width=st.sampled_from([1, 2, 33, 640]),
+    low=st.integers(-40, 70),
+    bits=st.sampled_from([8, 16]),
+)
+def test_linear(gemm: Gemm, seed: int, width: int, low: int, bits: int) -> None:
     rng = np.random.default_rng(seed)
-    a, e = quantised(int32(rng, 5, width))
+    a, e = quantised(int32(rng, 5, width), bits)
     weight = rng.integers(-128, 128, (12, width))
     weight[0], weight[1] = -128, 127
     mantissa = rng.integers(2**15, 2**16, 12)
     shift = rng.integers(low, low + 30, 12)
     packed = linear_weights(gemm, weight, mantissa, shift, width)
     expected = ops.linear(a, e, weight, mantissa, shift)
-    assert np.array_equal(integers(kernels.linear(rows(a, e), packed, gemm)), expected)
+    assert np.array_equal(integers(kernels.linear(rows(a, e, bits), packed, gemm)), expected)
     wide = linear_weights(gemm, weight, mantissa, shift, kernels.FLOAT_WIDTH + 1)
-    assert np.array_equal(integers(kernels.linear(rows(a, e), wide, gemm)), expected)
+    assert np.array_equal(integers(kernels.linear(rows(a, e, bits), wide, gemm)), expected)
 
 
 def linear_weights(
@@ -147,7 +168,7 @@ def test_every_int8_product() -> None:
 class SaturatingGemm(DigitGemm):
     """What a CPU without VNNI computes: pairs of products saturate in int16."""
 
-    def multiply(self, rows: torch.Tensor, packed: torch.Tensor) -> torch.Tensor:
+    def multiply(self, rows: torch.Tensor, packed: torch.Tensor, bits: int = 16) -> torch.Tensor:
         planes = digit_planes(rows).to(torch.int64)
         products = planes[:, None, :] * packed.t().to(torch.int64)[None]
         padded = torch.nn.functional.pad(products, (0, products.shape[2] % 2))
@@ -247,3 +268,34 @@ def test_silu_gate(seed: int, fraction: int, shift: int) -> None:
     g, u = int32(rng, 6, 200), int32(rng, 6, 200)
     got = kernels.silu_gate(floats(g), floats(u), fraction, shift)
     assert np.array_equal(integers(got), ops.silu_gate(g, u, fraction, shift))
+
+
+@given(seeds, st.integers(0, 30), st.integers(-10, 50))
+def test_gelu_gate(seed: int, fraction: int, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    g, u = int32(rng, 6, 200), int32(rng, 6, 200)
+    got = kernels.gelu_gate(floats(g), floats(u), fraction, shift)
+    assert np.array_equal(integers(got), ops.gelu_gate(g, u, fraction, shift))
+
+
+caps = st.integers(1, INT32_MAX) | st.integers(1, 31).map(lambda bits: 2**bits - 1)
+
+
+@given(seeds, caps)
+def test_softcap(seed: int, cap: int) -> None:
+    x = int32(np.random.default_rng(seed), 6, 200)
+    made = Softcap.of(cap)
+    got = integers(kernels.softcap(floats(x), made))
+    assert np.array_equal(got, ops.softcap(x, made.cap, made.mantissa, made.shift))
+    assert np.abs(got[x != MASKED]).max(initial=0) <= cap
+
+
+@pytest.mark.parametrize("op", [Op.SILU_GATE, Op.GELU_GATE, Op.SOFTCAP], ids=lambda op: op.name)
+def test_golden_vectors(op: Op) -> None:
+    for case in vectors.load(op):
+        inputs = [floats(np.array(x)) for x in case["inputs"]]
+        if op == Op.SOFTCAP:
+            got = kernels.softcap(*inputs, Softcap(*case["params"]))
+        else:
+            got = getattr(kernels, op.name.lower())(*inputs, *case["params"])
+        assert integers(got).tolist() == case["output"]

@@ -19,22 +19,23 @@ from assay.core.errors import ConfigError, EnvironmentMissing
 from assay.core.types import Op, SamplingParams
 from assay.engine.backends import make_backend
 from assay.engine.backends.base import Segment
-from assay.engine.backends.native_cpu import NativeBackend, NativeRows
+from assay.engine.backends.native_cpu import GRANULE, NativeBackend, NativeRows
 from assay.engine.backends.torch_cpu import TorchBackend
 from assay.engine.engine import Engine
 from assay.engine.native import build, library
 from assay.exact import ops
 from assay.exact.fixed import INT32_MAX, INT32_MIN, Ints
-from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
-from tests.offchain.engine.test_kernels import int32, quantised, seeds
+from assay.exact.model import ExactModel, Layer, Linear, Norm, Softcap
+from tests.offchain.engine.test_kernels import caps, int32, quantised, seeds
 from tests.support import vectors
-from tests.support.models import FULL, SMALL, random_model
+from tests.support.models import FULL, SMALL, UNCAPPED, random_model, with_digits
 
 ISAS = library.isas() if library.available() else []
 pytestmark = pytest.mark.skipif(not ISAS, reason="no native kernels: there is no C++ compiler")
 TINY = replace(SMALL, vocab=8, hidden=8, layers=1, heads=1, kv_heads=1, head_dim=8, intermediate=8)
 BASE = random_model(TINY)
 FEW = settings(max_examples=25)
+digits = st.sampled_from([8, 16])
 
 
 def backend(isa: str, model: ExactModel = BASE, threads: int = 1) -> NativeBackend:
@@ -51,31 +52,31 @@ def tensor(x: Ints) -> torch.Tensor:
     return torch.from_numpy(x.astype(np.int32))
 
 
-def same(rows: NativeRows, expected: Ints) -> bool:
+def same(rows: NativeRows, expected: Ints, bits: int = 16) -> bool:
     """Whether rows are the quantised form of `expected`."""
-    a, e = quantised(expected)
+    a, e = quantised(expected, bits)
     assert np.array_equal(rows.exponents.numpy(), e)
     assert np.array_equal(rows.values.numpy(), a)
     return True
 
 
-def rows_of(native: NativeBackend, a: Ints, e: Ints) -> NativeRows:
+def rows_of(native: NativeBackend, a: Ints, e: Ints, bits: int = 16) -> NativeRows:
     """Rows of given integers and exponents, which need not be each other's."""
     count, width = a.shape
-    rows = NativeRows(count, width, native.kernels.digit_planes)
+    rows = NativeRows(count, width, native.kernels.digit_planes, bits)
     rows.count = count
-    padded = rows._values.shape[1] // 2
-    wide = np.zeros((count, padded), dtype=np.int64)
+    wide = np.zeros((count, -(-width // GRANULE) * GRANULE), dtype=np.int64)
     wide[:, :width] = a
     high = (wide + 128) >> 8
-    low = wide - 256 * high
+    planes = [high, wide - 256 * high] if bits == 16 else [wide]
     if native.kernels.digit_planes:
-        raw = np.concatenate([high, low], axis=1).astype(np.int8).view(np.uint8)
+        raw = np.concatenate(planes, axis=1).astype(np.int8).view(np.uint8)
     else:
         raw = wide.astype(np.int16).view(np.uint8)
     rows._values.copy_(torch.from_numpy(raw))
     rows._exponents.copy_(torch.from_numpy(e[:, 0].astype(np.int32)))
-    rows._sums.copy_(torch.from_numpy(np.stack([high.sum(1), low.sum(1)], 1).astype(np.int32)))
+    sums = np.stack([plane.sum(1) for plane in planes], axis=1)
+    rows._sums.copy_(torch.from_numpy(sums.astype(np.int32)))
     return rows
 
 
@@ -83,13 +84,19 @@ def linear(weight: Ints, mantissa: Ints, shift: Ints) -> Linear:
     return Linear(weight.astype(np.int8), mantissa.astype(np.int32), shift.astype(np.int32))
 
 
-@given(seed=seeds, width=st.sampled_from([1, 2, 7, 63, 64, 65, 640]), count=st.integers(1, 33))
-def test_quantise(native: NativeBackend, seed: int, width: int, count: int) -> None:
+@given(
+    seed=seeds,
+    width=st.sampled_from([1, 2, 7, 63, 64, 65, 640]),
+    count=st.integers(1, 33),
+    bits=digits,
+)
+def test_quantise(native: NativeBackend, seed: int, width: int, count: int, bits: int) -> None:
     x = int32(np.random.default_rng(seed), count, width)
-    assert same(native.quantise(tensor(x)), x)
+    assert same(native.quantise(tensor(x), bits), x, bits)
 
 
-def test_quantise_at_every_power(native: NativeBackend) -> None:
+@pytest.mark.parametrize("bits", [8, 16])
+def test_quantise_at_every_power(native: NativeBackend, bits: int) -> None:
     """Peaks around each power of two, of both signs, with the margin's edge."""
     peaks = {
         sign * (base + d)
@@ -99,7 +106,7 @@ def test_quantise_at_every_power(native: NativeBackend) -> None:
         for sign in (1, -1)
     } | {INT32_MIN, INT32_MAX, 0}
     x = np.array([[max(min(p, INT32_MAX), INT32_MIN), 1, -1, 0] for p in sorted(peaks)])
-    assert same(native.quantise(tensor(x)), x)
+    assert same(native.quantise(tensor(x), bits), x, bits)
 
 
 @given(
@@ -107,14 +114,17 @@ def test_quantise_at_every_power(native: NativeBackend) -> None:
     width=st.sampled_from([1, 2, 7, 64, 641]),
     eps=st.sampled_from([0, 1, 703687, 2**48, 2**58]),
     shift=st.integers(-3, 62),
+    bits=digits,
 )
-def test_norm(native: NativeBackend, seed: int, width: int, eps: int, shift: int) -> None:
+def test_norm(
+    native: NativeBackend, seed: int, width: int, eps: int, shift: int, bits: int
+) -> None:
     rng = np.random.default_rng(seed)
     x, gain = int32(rng, 9, width), int32(rng, 1, width)
     e = ops.exponent(x)
     expected = ops.norm(x, e, ops.rms(x, e, eps), gain, shift)
-    weights = native.prepare_norm(Norm(gain[0].astype(np.int32), shift, eps))
-    assert same(native.norm(tensor(x), weights), expected)
+    weights = native.prepare_norm(Norm(gain[0].astype(np.int32), shift, eps), bits)
+    assert same(native.norm(tensor(x), weights), expected, bits)
 
 
 @given(
@@ -123,19 +133,21 @@ def test_norm(native: NativeBackend, seed: int, width: int, eps: int, shift: int
     width=st.sampled_from([1, 2, 3, 5, 63, 64, 65, 640, 1030, 2100]),
     outputs=st.sampled_from([1, 15, 16, 17, 64, 65, 130]),
     low=st.integers(-40, 70),
+    bits=digits,
 )
 def test_linear(
-    native: NativeBackend, seed: int, count: int, width: int, outputs: int, low: int
+    native: NativeBackend, seed: int, count: int, width: int, outputs: int, low: int, bits: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    a, e = quantised(int32(rng, count, width))
+    a, e = quantised(int32(rng, count, width), bits)
     weight = rng.integers(-128, 128, (outputs, width))
     weight[0], weight[-1] = -128, 127
     mantissa = rng.integers(2**15, 2**16, outputs)
     shift = rng.integers(low, low + 30, outputs)
     prepared = native.prepare_linear(linear(weight, mantissa, shift))
     expected = ops.linear(a, e, weight, mantissa, shift)
-    rows = rows_of(native, a, e)
+    rows = rows_of(native, a, e, bits)
+    assert np.array_equal(rows.values.numpy(), a)
     assert np.array_equal(native.linear(rows, prepared).numpy(), expected)
     residual = int32(rng, count, outputs)
     onto = tensor(residual)
@@ -144,17 +156,20 @@ def test_linear(
 
 
 @pytest.mark.parametrize("width", [2**17 - 1, 2**17 - 4, 2**14])
-@pytest.mark.parametrize("value", [32515, -32515, 32639, -32640, 127, -128, 128])
-def test_linear_at_its_bound(native: NativeBackend, width: int, value: int) -> None:
+@pytest.mark.parametrize(
+    ("value", "bits"),
+    [*((v, 16) for v in (32515, -32515, 32639, -32640, 127, -128, 128)), (127, 8), (-127, 8)],
+)
+def test_linear_at_its_bound(native: NativeBackend, width: int, value: int, bits: int) -> None:
     """Every product at its extreme: a plane's sum comes as near to 2**31 as it can."""
-    a = np.full((4, width), value)
+    a = np.full((7 if bits == 8 else 4, width), value)
     a[1, ::2] = 0
-    e = np.array([[-15], [0], [17], [3]])
+    e = np.array([[-15], [0], [17], [3], [25], [-7], [1]])[: len(a)]
     weight = np.full((3, width), -128)
     weight[1], weight[2, 1::2] = 127, 127
     mantissa, shift = np.array([2**16 - 1, 2**15, 40000]), np.array([22, 25, 40])
     prepared = native.prepare_linear(linear(weight, mantissa, shift))
-    got = native.linear(rows_of(native, a, e), prepared)
+    got = native.linear(rows_of(native, a, e, bits), prepared)
     expected = ops.linear_finish(a @ weight.T, e, mantissa[None], shift[None])
     assert np.array_equal(got.numpy(), expected)
 
@@ -164,7 +179,8 @@ def test_linear_golden_vectors(native: NativeBackend) -> None:
         a, e = (np.array(x) for x in case["inputs"])
         weight, scale = (np.array(t) for t in case["tensors"])
         prepared = native.prepare_linear(linear(weight, scale[:, 0], scale[:, 1]))
-        assert native.linear(rows_of(native, a, e), prepared).tolist() == case["output"]
+        bits = 8 * case.get("input_bytes", [2])[0]
+        assert native.linear(rows_of(native, a, e, bits), prepared).tolist() == case["output"]
 
 
 def with_layer(**changes: object) -> ExactModel:
@@ -172,41 +188,99 @@ def with_layer(**changes: object) -> ExactModel:
     return replace(BASE, layers=(layer,))
 
 
-def gated(isa: str, gate: Ints, up: Ints, fraction: int, shift: int, threads: int) -> Ints:
+GATES = {"silu": ops.silu_gate, "gelu_pytorch_tanh": ops.gelu_gate}
+activations = pytest.mark.parametrize("activation", GATES)
+
+
+def gated(
+    isa: str,
+    activation: str,
+    gate: Ints,
+    up: Ints,
+    fraction: int,
+    shift: int,
+    threads: int,
+    bits: int = 16,
+) -> Ints:
     """The native product, before and after it is quantised."""
-    model = with_layer(gate_fraction=fraction, product_shift=shift)
-    wide = replace(model, shape=replace(model.shape, intermediate=gate.shape[1]))
+    model = with_layer(gate_fraction=fraction, product_shift=shift, product_bits=bits)
+    shape = replace(model.shape, intermediate=gate.shape[1], activation=activation)
+    wide = replace(model, shape=shape)
     native = backend(isa, wide, threads)
     rows = native.gate(0, tensor(np.concatenate([gate, up], axis=1)))
     product: Ints = native._memory.output(*gate.shape).numpy().astype(np.int64)
-    assert same(rows, product)
+    assert same(rows, product, bits)
     return product
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@activations
 @FEW
 @given(
     seed=seeds,
-    count=st.sampled_from([1, 2, 5]),
-    width=st.sampled_from([1, 7, 8, 203]),
+    size=st.tuples(st.sampled_from([1, 2, 5]), st.sampled_from([1, 7, 8, 203])),
     fraction=st.integers(0, 30),
     shift=st.integers(-10, 50),
     threads=st.sampled_from([1, 2]),
+    bits=digits,
 )
 def test_gate(
-    isa: str, seed: int, count: int, width: int, fraction: int, shift: int, threads: int
+    isa: str,
+    activation: str,
+    seed: int,
+    size: tuple[int, int],
+    fraction: int,
+    shift: int,
+    threads: int,
+    bits: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    g, u = int32(rng, count, width), int32(rng, count, width)
-    expected = ops.silu_gate(g, u, fraction, shift)
-    assert np.array_equal(gated(isa, g, u, fraction, shift, threads), expected)
+    g, u = int32(rng, *size), int32(rng, *size)
+    expected = GATES[activation](g, u, fraction, shift)
+    assert np.array_equal(gated(isa, activation, g, u, fraction, shift, threads, bits), expected)
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_gate_golden_vectors(isa: str) -> None:
-    for case in vectors.load(Op.SILU_GATE):
+@activations
+def test_gate_golden_vectors(isa: str, activation: str) -> None:
+    for case in vectors.load(Op[GATES[activation].__name__.upper()]):
         g, u = (np.array(x) for x in case["inputs"])
-        assert gated(isa, g, u, *case["params"], threads=1).tolist() == case["output"]
+        assert gated(isa, activation, g, u, *case["params"], threads=1).tolist() == case["output"]
+
+
+def capped(isa: str, x: Ints, cap: Softcap, threads: int = 1) -> Ints:
+    native = backend(isa, replace(BASE, logit_cap=cap), threads)
+    result: Ints = native.cap(tensor(x)).numpy().astype(np.int64)
+    return result
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@FEW
+@given(seed=seeds, width=st.sampled_from([1, 7, 8, 203, 9000]), cap=caps)
+def test_softcap(isa: str, seed: int, width: int, cap: int) -> None:
+    x = int32(np.random.default_rng(seed), 3, width)
+    made = Softcap.of(cap)
+    expected = ops.softcap(x, made.cap, made.mantissa, made.shift)
+    assert np.array_equal(capped(isa, x, made, threads=1 + seed % 2), expected)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_softcap_golden_vectors(isa: str) -> None:
+    for case in vectors.load(Op.SOFTCAP):
+        found = capped(isa, np.array(case["inputs"][0]), Softcap(*case["params"]))
+        assert found.tolist() == case["output"]
+
+
+@given(seed=seeds, width=st.sampled_from([1, 7, 64, 641]), shift=st.integers(-3, 62))
+def test_norm_onto(native: NativeBackend, seed: int, width: int, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, onto, gain = int32(rng, 9, width), int32(rng, 9, width), int32(rng, 1, width)
+    e = ops.exponent(x)
+    expected = ops.add(onto, ops.norm(x, e, ops.rms(x, e, 3), gain, shift))
+    weights = native.prepare_norm(Norm(gain[0].astype(np.int32), shift, 3))
+    residual = tensor(onto)
+    assert native.norm_onto(tensor(x), weights, residual) is residual
+    assert np.array_equal(residual.numpy(), expected)
 
 
 def attention_model(
@@ -219,6 +293,7 @@ def attention_model(
         v_shift=int(rng.integers(-5, 20)),
         score_mantissa=int(rng.integers(2**15, 2**16)),
         score_shift=int(rng.integers(0, 60)),
+        o_input_bits=int(rng.choice([8, 16])),
     )
     return replace(BASE, shape=shape, rope=rope, layers=(layer,))
 
@@ -243,7 +318,7 @@ def attention(native: NativeBackend, qkv: Ints, cuts: list[int], pages: list[int
         run = native.begin(cache, [Segment(pages, start, [0] * (end - start))])
         rows = native.attend(0, native.store(0, tensor(qkv[start:end]), run), run)
         mixed = run._memory[2][: end - start].numpy().astype(np.int64)
-        assert same(rows, mixed)
+        assert same(rows, mixed, native.layers[0].scalars.o_input_bits)
         parts.append(mixed)
     return np.concatenate(parts)
 
@@ -295,13 +370,22 @@ def engines(model: ExactModel) -> Iterator[tuple[str, Engine]]:
 
 
 # All that families add; and windows shorter than a page, as long as one, and longer than two.
-FEATURES = replace(FULL, layers=4, windows=(5, 64, 200, 0))
+FEATURES = replace(FULL, layers=6, windows=(5, 64, 200, 0, 0, 0))
+MODELS = pytest.mark.parametrize(
+    "model",
+    [
+        random_model(SMALL),
+        random_model(replace(UNCAPPED, layers=4, windows=(5, 64, 200, 0))),
+        random_model(FEATURES),
+        with_digits(random_model(FEATURES)),
+    ],
+    ids=["plain", "features of Llama's relatives", "every feature", "8 bits in places"],
+)
 
 
-@pytest.mark.parametrize("shape", [SMALL, FEATURES], ids=["plain", "every feature"])
+@MODELS
 @pytest.mark.parametrize("length", [1, 2, 65, 515])
-def test_whole_passes_equal_torch(length: int, shape: DecoderShape) -> None:
-    model = random_model(shape)
+def test_whole_passes_equal_torch(length: int, model: ExactModel) -> None:
     tokens = np.random.default_rng(length).integers(0, model.shape.vocab, length).tolist()
     expected = Engine(model, backend=TorchBackend).logits(tokens)
     for name, engine in engines(model):
@@ -315,10 +399,9 @@ def test_the_shipped_model_equals_torch(shipped_model: ExactModel) -> None:
         assert np.array_equal(engine.logits(tokens), expected), name
 
 
-@pytest.mark.parametrize("shape", [SMALL, FEATURES], ids=["plain", "every feature"])
-def test_decoding_equals_torch(shape: DecoderShape) -> None:
+@MODELS
+def test_decoding_equals_torch(model: ExactModel) -> None:
     """Batches of requests that come and go, over a cache that grows."""
-    model = random_model(shape)
     prompts = [list(range(1, 2 + 7 * i)) for i in range(9)]
     expected = None
     for backend_of in (TorchBackend, *(partial(NativeBackend, isa=isa, threads=2) for isa in ISAS)):

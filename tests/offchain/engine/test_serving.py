@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from assay.engine.backends.torch_cpu import TorchBackend
 from assay.engine.batch import Batch
 from assay.engine.engine import Engine
 from assay.exact.model import ExactModel
-from tests.support.models import random_model
+from tests.support.models import SMALL, random_model
 
 MODEL = random_model()
 BACKENDS: dict[str, Callable[[ExactModel], Backend]] = {
@@ -75,26 +75,31 @@ def storm(batch: Batch, seed: int, count: int) -> list[Asked]:
 
 
 @pytest.mark.parametrize("draft", [False, True], ids=["plain", "speculating"])
-@pytest.mark.parametrize("name", BACKENDS)
-def test_a_storm_changes_nothing(name: str, draft: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "windows"),
+    [("torch", ()), ("native", ()), ("native", (70, 90))],
+    ids=["torch", "native", "windows"],
+)
+def test_a_storm_changes_nothing(name: str, draft: bool, windows: tuple[int, ...]) -> None:
     """A cache of six pages for five slots: pages run out, are shared, and come back."""
-    backend = BACKENDS[name]
+    backend, shape = BACKENDS[name], replace(SMALL, windows=windows)
+    model = random_model(shape)
     engine = Engine(
-        MODEL,
+        model,
         backend=backend,
         positions=POOL,
         rows=40,
-        draft=random_model(seed=8) if draft else None,
+        draft=random_model(shape, seed=8) if draft else None,
         guesses=3,
     )
-    single = Engine(MODEL, backend=backend, reuse=False)
+    single = Engine(model, backend=backend, reuse=False, positions=model.shape.context)
     batch = engine.batch(5, waiting=6)
     requests = storm(batch, seed=11, count=32 if name == "native" else 20)
     for asked in requests:
         whole = alone(single, asked)
         assert asked.found == (whole if asked.finished else whole[: len(asked.found)])
     assert sum(asked.finished for asked in requests) > 10
-    assert batch.counters.evicted > 3 and batch.counters.reused > 10
+    assert batch.counters.evicted > 3 and batch.counters.reused > (3 if windows else 10)
     assert batch.counters.rows <= 40 * batch.counters.passes
     assert len(batch) == 0 and batch.free_pages == POOL // PAGE
 
@@ -138,6 +143,60 @@ def test_a_long_prompt_does_not_stall_others() -> None:
         passes += 1
     assert passes == 1000 // 63
     assert batch.counters.rows <= 64 * batch.counters.passes
+
+
+def drained(batch: Batch) -> list[int]:
+    """All tokens of the request that is in it, in far more passes than it needs."""
+    found: list[int] = []
+    for _ in range(500):
+        found += [emitted.token for emitted in batch.step()]
+        if not len(batch):
+            return found
+    raise AssertionError("the request does not end")
+
+
+def test_a_window_bounds_what_a_request_holds() -> None:
+    """Over a cache of a fifth of the context, to the same tokens; what it has passed is free, and
+    is found again by who begins alike."""
+    model = random_model(replace(SMALL, windows=(70, 90)))
+    prompt = np.random.default_rng(2).integers(1, MODEL.shape.vocab, 900).tolist()
+    whole = Engine(model, reuse=False, positions=1200, rows=600)
+    expected = list(whole.generate(prompt, SamplingParams(200)))
+    batch = Engine(model, positions=4 * PAGE, rows=64, slots=1).batch(1)
+    assert batch.free_pages == 4
+    for _ in range(2):
+        batch.add(prompt, SamplingParams(200))
+        assert drained(batch) == expected and batch.free_pages == 4
+    with pytest.raises(InputError, match="exceed the cache of 256 positions"):
+        Engine(MODEL, positions=4 * PAGE).batch(1).add(prompt, SamplingParams(200))
+
+
+def test_a_layer_without_a_window_keeps_every_page() -> None:
+    model = random_model(replace(SMALL, windows=(70, 0)))
+    batch = Engine(model, rows=64).batch(1)
+    free, held = batch.free_pages, 0
+    batch.add([5] * 1000, SamplingParams(5))
+    while len(batch):
+        held = free - batch.free_pages
+        batch.step()
+    assert held == 16
+    with pytest.raises(InputError, match="exceed the cache of 256 positions"):
+        Engine(model, positions=4 * PAGE).batch(1).add([5] * 900, SamplingParams(5))
+
+
+@pytest.mark.parametrize("rows", [40, 200])
+def test_known_pages_beyond_the_cache_never_stall(rows: int) -> None:
+    """A second request that shares all of a small cache's pages still finds room to go on."""
+    model = random_model(replace(SMALL, windows=(60, 60)))
+    prompt = np.random.default_rng(3).integers(1, MODEL.shape.vocab, 1100).tolist()
+    alone = Engine(model, reuse=False, positions=1200)
+    engine = Engine(model, positions=6 * PAGE, rows=rows, slots=1)
+    batch = engine.batch(1)
+    for length, output in ((6 * PAGE, 1), (6 * PAGE + 1, 20), (1100, 20)):
+        params = SamplingParams(output)
+        batch.add(prompt[:length], params)
+        assert drained(batch) == list(alone.generate(prompt[:length], params))
+    assert batch.counters.reused >= 6
 
 
 def test_cancelling_returns_pages() -> None:

@@ -7,12 +7,13 @@ that every backend's have: residuals and logits are tensors (R, width) of intege
 whatever dtype, and `Rows` can be read.
 
 What a step returns may lie in memory that the same step of the same cache uses again, so it is
-good until that step is called again; the residual that `linear` adds to is consumed.
+good until that step is called again; the residual that `linear` or `norm_onto` adds to is
+consumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,8 +62,8 @@ class Segment:
 
 
 class Rows(Protocol):
-    """Quantised rows: real = values * 2**exponents; values (R, K) within +-32515, exponents (R, 1)
-    in [-15, 17]."""
+    """Quantised rows: real = values * 2**exponents. 16 bits: values (R, K) within +-32515,
+    exponents (R, 1) in [-15, 17]; 8 bits: within +-127, in [-7, 25]."""
 
     @property
     def values(self) -> Tensor: ...
@@ -89,7 +90,8 @@ class Run(Protocol):
 class LayerWeights:
     """One decoder layer; `qkv` and `gate_up` are stacked, since they share their input.
 
-    head_norms: of queries and of keys, if the model has them.
+    head_norms: of queries and of keys, if the model has them; post norms: of what the layer's
+    halves add to the residual.
     """
 
     attn_norm: Prepared
@@ -100,10 +102,16 @@ class LayerWeights:
     down: Prepared
     scalars: Layer
     head_norms: tuple[Prepared, Prepared] | None = None
+    attn_post_norm: Prepared | None = None
+    mlp_post_norm: Prepared | None = None
 
 
 class Backend(Protocol):
     """One model, ready to run.
+
+    Rows have the bits that the model gives their product's input: those of `norm` what
+    `prepare_norm` was told, those of `attend` and `gate` their layer's `o_input_bits` and
+    `product_bits`. `linear` takes rows of either.
 
     T is the number of the pass's rows, R any number of rows, d the hidden size.
     """
@@ -123,12 +131,17 @@ class Backend(Protocol):
         """Place the segments' rows in the cache's pages: a `Run`."""
         ...
 
+    def play(self, run: Any, steps: Callable[[], Tensor]) -> Tensor:
+        """The outcome of the pass's steps: by running them, or by repeating what an earlier run of
+        the same steps recorded."""
+        ...
+
     def embed(self, run: Any) -> Tensor:
         """EMBED: the residual rows of the pass's tokens (T, d)."""
         ...
 
-    def quantise(self, x: Tensor) -> Rows:
-        """EXPONENT and QUANT of rows (R, K)."""
+    def quantise(self, x: Tensor, bits: int = 16) -> Rows:
+        """EXPONENT and QUANT of rows (R, K) to 16 or 8 bits."""
         ...
 
     def norm(self, x: Tensor, weights: Prepared) -> Rows:
@@ -140,6 +153,14 @@ class Backend(Protocol):
         then ADD to it."""
         ...
 
+    def norm_onto(self, x: Tensor, weights: Prepared, onto: Tensor) -> Tensor:
+        """EXPONENT, RMS, NORM of rows (R, d), then ADD to `onto` (R, d), the residual."""
+        ...
+
+    def cap(self, logits: Tensor) -> Tensor:
+        """SOFTCAP of the head's output (R, vocab), which is consumed, where the model has it."""
+        ...
+
     def store(self, index: int, qkv: Tensor, run: Any) -> Queries:
         """NORM of each head where the layer has it, ROPE, EXPONENT, QUANT of queries and keys,
         TRANSPOSE of values; layer `index`'s keys and
@@ -147,11 +168,13 @@ class Backend(Protocol):
         ...
 
     def attend(self, index: int, queries: Queries, run: Any) -> Rows:
-        """SCORES, ROWMAX, EXP2, SUM, ATTEND (T, H * hd), then EXPONENT and QUANT of the result."""
+        """SCORES, SOFTCAP where the layer has it, ROWMAX, EXP2, SUM, ATTEND (T, H * hd), then
+        EXPONENT and QUANT of the result."""
         ...
 
     def gate(self, index: int, gate_up: Tensor) -> Rows:
-        """SILU_GATE of (R, 2 * intermediate), then EXPONENT and QUANT of the result."""
+        """SILU_GATE or GELU_GATE of (R, 2 * intermediate), then EXPONENT and QUANT of the
+        result."""
         ...
 
 
@@ -162,7 +185,9 @@ class Preparing(Protocol):
         """Several layers that share their input, stacked by output channel."""
         ...
 
-    def prepare_norm(self, norm: Norm) -> Prepared: ...
+    def prepare_norm(self, norm: Norm, bits: int = 16) -> Prepared:
+        """A norm; `bits` is what `Backend.norm` quantises its result to."""
+        ...
 
 
 def prepare_layers(model: ExactModel, backend: Preparing) -> tuple[LayerWeights, ...]:
@@ -175,12 +200,14 @@ def _prepare_layer(layer: Layer, backend: Preparing) -> LayerWeights:
     if layer.q_norm and layer.k_norm:
         head_norms = backend.prepare_norm(layer.q_norm), backend.prepare_norm(layer.k_norm)
     return LayerWeights(
-        attn_norm=backend.prepare_norm(layer.attn_norm),
+        attn_norm=backend.prepare_norm(layer.attn_norm, layer.attn_input_bits),
         qkv=backend.prepare_linear(layer.q, layer.k, layer.v),
         o=backend.prepare_linear(layer.o),
-        mlp_norm=backend.prepare_norm(layer.mlp_norm),
+        mlp_norm=backend.prepare_norm(layer.mlp_norm, layer.mlp_input_bits),
         gate_up=backend.prepare_linear(layer.gate, layer.up),
         down=backend.prepare_linear(layer.down),
         scalars=layer,
         head_norms=head_norms,
+        attn_post_norm=layer.attn_post_norm and backend.prepare_norm(layer.attn_post_norm),
+        mlp_post_norm=layer.mlp_post_norm and backend.prepare_norm(layer.mlp_post_norm),
     )

@@ -8,7 +8,7 @@ logits are fresh.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from assay.engine.backends.base import PAGE, LayerWeights, Segment, prepare_layers
 from assay.engine.native.library import (
+    ACTIVATIONS,
     AttentionStruct,
     Kernels,
     KeysValuesStruct,
@@ -25,9 +26,10 @@ from assay.engine.native.library import (
     RunStruct,
     SegmentStruct,
     ShapeStruct,
+    SoftcapStruct,
     WeightsStruct,
 )
-from assay.exact.model import DecoderShape, ExactModel, Linear, Norm
+from assay.exact.model import DecoderShape, ExactModel, Linear, Norm, Softcap
 from assay.exact.ops import mean_square_eps
 
 GRANULE = 64
@@ -57,29 +59,34 @@ class NativeWeights:
 
 @dataclass(frozen=True)
 class NativeNorm:
+    """A norm; `bits` of what is quantised after it."""
+
     gain: Tensor
     eps_terms: Tensor
     width: int
+    bits: int
     struct: NormStruct
     address: int
 
 
 class NativeRows:
-    """Room for quantised rows, of which the first `count` are in use."""
+    """Room for quantised rows of 16 or 8 bits, of which the first `count` are in use."""
 
-    def __init__(self, capacity: int, width: int, digit_planes: bool) -> None:
-        self._planes = digit_planes
+    def __init__(self, capacity: int, width: int, digit_planes: bool, bits: int = 16) -> None:
+        self._planes = bits // 8 if digit_planes else 0
         self._padded = _round_up(width, GRANULE)
-        self._values = torch.empty(capacity, 2 * self._padded, dtype=torch.uint8)
+        stride = (self._planes or 2) * self._padded
+        self._values = torch.empty(capacity, stride, dtype=torch.uint8)
         self._exponents = torch.empty(capacity, dtype=torch.int32)
-        self._sums = torch.empty(capacity, 2, dtype=torch.int32)
+        self._sums = torch.empty(capacity, bits // 8, dtype=torch.int32)
         self.capacity, self.width, self.count = capacity, width, 0
         self.struct = RowsStruct(
             self._values.data_ptr(),
             self._exponents.data_ptr(),
             self._sums.data_ptr(),
-            2 * self._padded,
+            stride,
             width,
+            bits,
         )
         self.address = self.struct.address
 
@@ -90,8 +97,10 @@ class NativeRows:
         if not self._planes:
             return used.view(torch.int16)[:, : self.width].clone()
         digits = used.view(torch.int8).to(torch.int16)
-        high, low = digits[:, : self.width], digits[:, self._padded :][:, : self.width]
-        return high * 256 + low
+        first = digits[:, : self.width]
+        if self._planes == 1:
+            return first
+        return first * 256 + digits[:, self._padded :][:, : self.width]
 
     @property
     def exponents(self) -> Tensor:
@@ -164,14 +173,14 @@ class _Memory:
 
     def __init__(self, shape: DecoderShape, digit_planes: bool) -> None:
         self._shape, self._planes = shape, digit_planes
-        self._rows: dict[tuple[str, int], NativeRows] = {}
+        self._rows: dict[tuple[str, int, int], NativeRows] = {}
         self._outputs: dict[int, Tensor] = {}
         self._attention: tuple[Tensor, ...] = ()
 
-    def rows(self, use: str, count: int, width: int) -> NativeRows:
-        rows = self._rows.get((use, width))
+    def rows(self, use: str, count: int, width: int, bits: int) -> NativeRows:
+        rows = self._rows.get((use, width, bits))
         if rows is None or rows.capacity < count:
-            rows = self._rows[use, width] = NativeRows(count, width, self._planes)
+            rows = self._rows[use, width, bits] = NativeRows(count, width, self._planes, bits)
         rows.count = count
         return rows
 
@@ -221,9 +230,14 @@ class NativeBackend:
         self._embedding = torch.from_numpy(model.embedding)
         self._embedding_shift = model.embedding_shift
         self.layers = prepare_layers(model, self)
-        self.final_norm = self.prepare_norm(model.final_norm)
+        self.final_norm = self.prepare_norm(model.final_norm, model.final_input_bits)
         self.head = self.prepare_linear(model.head)
-        self._attention = [_attention(layer) for layer in self.layers]
+        self._logit_cap = _softcap(model.logit_cap)
+        self._score_caps = [_softcap(layer.score_cap) for layer in model.layers]
+        self._attention = [
+            _attention(layer, cap) for layer, cap in zip(self.layers, self._score_caps, strict=True)
+        ]
+        self._activation = ACTIVATIONS.index(shape.activation)
 
     @staticmethod
     def supports(shape: DecoderShape) -> bool:
@@ -262,11 +276,11 @@ class NativeBackend:
         struct = WeightsStruct(*pointers, None if bias is None else bias.data_ptr(), outputs, width)
         return NativeWeights(packed, mantissa, shift, bias, outputs, width, struct, struct.address)
 
-    def prepare_norm(self, norm: Norm) -> NativeNorm:
+    def prepare_norm(self, norm: Norm, bits: int = 16) -> NativeNorm:
         gain = torch.tensor(norm.gain, dtype=torch.int32)
         terms = torch.from_numpy(mean_square_eps(norm.eps, np.arange(-15, 18, dtype=np.int64)))
         struct = NormStruct(gain.data_ptr(), terms.data_ptr(), len(gain), norm.shift)
-        return NativeNorm(gain, terms, len(gain), struct, struct.address)
+        return NativeNorm(gain, terms, len(gain), bits, struct, struct.address)
 
     def new_cache(self, pages: int) -> NativeCache:
         return NativeCache(self._shape, pages, self._new_memory())
@@ -275,19 +289,22 @@ class NativeBackend:
         self._current.memory = cache.memory
         return NativeRun(segments, cache, self._rope, cache.memory)
 
+    def play(self, run: NativeRun, steps: Callable[[], Tensor]) -> Tensor:
+        return steps()
+
     def embed(self, run: NativeRun) -> Tensor:
         rows = self._embedding.index_select(0, run.tokens).to(torch.int32)
         return rows.bitwise_left_shift_(self._embedding_shift)
 
-    def quantise(self, x: Tensor) -> NativeRows:
+    def quantise(self, x: Tensor, bits: int = 16) -> NativeRows:
         count, x = x.shape[0], x.contiguous()
-        rows = self._memory.rows("quantise", count, x.shape[1])
+        rows = self._memory.rows("quantise", count, x.shape[1], bits)
         self._library.assay_quantise(self._context, x.data_ptr(), count, rows.address)
         return rows
 
     def norm(self, x: Tensor, weights: NativeNorm) -> NativeRows:
         count, x = x.shape[0], x.contiguous()
-        rows = self._memory.rows("norm", count, weights.width)
+        rows = self._memory.rows("norm", count, weights.width, weights.bits)
         self._library.assay_norm(self._context, x.data_ptr(), count, weights.address, rows.address)
         return rows
 
@@ -311,6 +328,19 @@ class NativeBackend:
         )
         return out
 
+    def norm_onto(self, x: Tensor, weights: NativeNorm, onto: Tensor) -> Tensor:
+        self._library.assay_norm_onto(
+            self._context, x.data_ptr(), x.shape[0], weights.address, onto.data_ptr()
+        )
+        return onto
+
+    def cap(self, logits: Tensor) -> Tensor:
+        if self._logit_cap is not None:
+            self._library.assay_softcap(
+                self._context, logits.data_ptr(), logits.numel(), self._logit_cap.address
+            )
+        return logits
+
     def store(self, index: int, qkv: Tensor, run: NativeRun) -> None:
         self._library.assay_store(
             self._context,
@@ -322,7 +352,9 @@ class NativeBackend:
         )
 
     def attend(self, index: int, queries: None, run: NativeRun) -> NativeRows:
-        rows = self._memory.rows("attend", run.count, self._shape.heads * self._shape.head_dim)
+        width = self._shape.heads * self._shape.head_dim
+        bits = self.layers[index].scalars.o_input_bits
+        rows = self._memory.rows("attend", run.count, width, bits)
         self._library.assay_attend(
             self._context,
             run.address,
@@ -335,12 +367,13 @@ class NativeBackend:
 
     def gate(self, index: int, gate_up: Tensor) -> NativeRows:
         count, width = gate_up.shape[0], self._shape.intermediate
-        rows = self._memory.rows("gate", count, width)
         scalars = self.layers[index].scalars
+        rows = self._memory.rows("gate", count, width, scalars.product_bits)
         self._library.assay_gate(
             self._context,
             gate_up.data_ptr(),
             count,
+            self._activation,
             scalars.gate_fraction,
             scalars.product_shift,
             self._memory.output(count, width).data_ptr(),
@@ -349,12 +382,16 @@ class NativeBackend:
         return rows
 
 
-def _attention(layer: LayerWeights) -> AttentionStruct:
+def _softcap(cap: Softcap | None) -> SoftcapStruct | None:
+    return None if cap is None else SoftcapStruct(cap.cap, cap.mantissa, cap.shift)
+
+
+def _attention(layer: LayerWeights, cap: SoftcapStruct | None) -> AttentionStruct:
     scalars, norms = layer.scalars, layer.head_norms or (None, None)
     return AttentionStruct(
         scalars.v_shift,
         scalars.score_mantissa,
         scalars.score_shift,
         scalars.window,
-        *(None if norm is None else norm.address for norm in norms),
+        *(None if part is None else part.address for part in (*norms, cap)),
     )

@@ -5,7 +5,7 @@ Runs wherever torch does. It is the fallback of the native kernels and the secon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,14 +78,14 @@ class TorchBackend:
         self._cos, self._sin = rope[:, :half].contiguous(), rope[:, half:].contiguous()
         self._embedding = torch.tensor(model.embedding)
         self.layers = prepare_layers(model, self)
-        self.final_norm = self.prepare_norm(model.final_norm)
+        self.final_norm = self.prepare_norm(model.final_norm, model.final_input_bits)
         self.head = self.prepare_linear(model.head)
 
     def prepare_linear(self, *parts: Linear) -> LinearWeights:
         return kernels.stacked(self._gemm, *parts)
 
-    def prepare_norm(self, norm: Norm) -> NormWeights:
-        return kernels.norm_weights(norm)
+    def prepare_norm(self, norm: Norm, bits: int = 16) -> NormWeights:
+        return kernels.norm_weights(norm, bits)
 
     def new_cache(self, pages: int) -> KVCache:
         return KVCache(self._shape, pages)
@@ -116,21 +116,33 @@ class TorchBackend:
             longer=longer,
         )
 
+    def play(self, run: TorchRun, steps: Callable[[], Tensor]) -> Tensor:
+        return steps()
+
     def embed(self, run: TorchRun) -> Tensor:
         x = self._embedding.index_select(0, run.tokens).to(torch.float64)
         return x.mul_(2.0**self._model.embedding_shift)
 
-    def quantise(self, x: Tensor) -> Rows:
-        return kernels.quantise(x)
+    def quantise(self, x: Tensor, bits: int = 16) -> Rows:
+        return kernels.quantise(x, bits)
 
     def norm(self, x: Tensor, weights: NormWeights) -> Rows:
-        return kernels.quantise(kernels.norm(x, weights))
+        return kernels.quantise(kernels.norm(x, weights), weights.bits)
 
     def linear(self, rows: Rows, weights: LinearWeights, onto: Tensor | None = None) -> Tensor:
         y = kernels.linear(rows, weights, self._gemm)
         if weights.bias is not None:
             y = kernels.add(y, weights.bias)
         return y if onto is None else kernels.add(onto, y)
+
+    def norm_onto(self, x: Tensor, weights: NormWeights, onto: Tensor) -> Tensor:
+        return kernels.add(onto, kernels.norm(x, weights))
+
+    def cap(self, logits: Tensor) -> Tensor:
+        if cap := self._model.logit_cap:
+            for rows in torch.split(logits, max(BLOCK_SCORES // logits.shape[1], 1)):
+                rows.copy_(kernels.softcap(rows, cap))
+        return logits
 
     def store(self, index: int, qkv: Tensor, run: TorchRun) -> Rows:
         """Quantised queries (T, KV, group, hd)."""
@@ -150,8 +162,10 @@ class TorchBackend:
         return turned.map(lambda t: t[:, : s.heads].reshape(by_group))
 
     def attend(self, index: int, queries: Rows, run: TorchRun) -> Rows:
+        bits = self.layers[index].scalars.o_input_bits
         if run.singles is not None and not run.longer:
-            return kernels.quantise(self._attend_singles(index, queries, run.cache, run.singles))
+            mixed = self._attend_singles(index, queries, run.cache, run.singles)
+            return kernels.quantise(mixed, bits)
         shape = self._shape
         width = shape.heads * shape.head_dim
         mixed = torch.empty(len(run.tokens), width, dtype=torch.float64)
@@ -163,13 +177,14 @@ class TorchBackend:
             last = longer.row + longer.end - longer.start
             q = queries.rows(longer.row, last)
             self._attend_longer(index, q, run.cache, longer, mixed[longer.row : last])
-        return kernels.quantise(mixed)
+        return kernels.quantise(mixed, bits)
 
     def gate(self, index: int, gate_up: Tensor) -> Rows:
         gate, up = gate_up.chunk(2, dim=1)
         scalars = self.layers[index].scalars
-        product = kernels.silu_gate(gate, up, scalars.gate_fraction, scalars.product_shift)
-        return kernels.quantise(product)
+        gated = kernels.silu_gate if self._shape.activation == "silu" else kernels.gelu_gate
+        product = gated(gate, up, scalars.gate_fraction, scalars.product_shift)
+        return kernels.quantise(product, scalars.product_bits)
 
     def _attend_singles(self, index: int, q: Rows, cache: KVCache, singles: Singles) -> Tensor:
         """Decoding: one query row per sequence, all sequences at once; (B, H * hd)."""
@@ -212,7 +227,8 @@ class TorchBackend:
 
     def _scores(self, index: int, q: Rows, k: Rows) -> Tensor:
         scalars = self.layers[index].scalars
-        return kernels.scores(q, k, scalars.score_mantissa, scalars.score_shift)
+        s = kernels.scores(q, k, scalars.score_mantissa, scalars.score_shift)
+        return kernels.softcap(s, scalars.score_cap) if scalars.score_cap else s
 
 
 def _singles(found: Sequence[tuple[int, Sequence[int], int]]) -> Singles:

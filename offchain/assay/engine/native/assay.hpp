@@ -20,14 +20,16 @@ struct Weights {
     int64_t width;
 };
 
-// Quantised rows, `stride` bytes each: two planes of int8 digits, high then low, or plain int16,
-// as the instruction set prefers. Inputs are padded to a multiple of 64, by zeros.
+// Quantised rows, `stride` bytes each: planes of int8 digits, high then low (a single one for rows
+// of 8 bits), or plain int16, as the instruction set prefers. Inputs are padded to a multiple of
+// 64, by zeros.
 struct Rows {
     uint8_t* values;
     int32_t* exponents;  // (R)
-    int32_t* sums;       // (R, 2): sum of the high and of the low digits; unused for int16
+    int32_t* sums;       // (R, planes): sums of the digits; unused for int16
     int64_t stride;
     int64_t width;
+    int64_t bits;  // 16 or 8
 };
 
 struct Norm {
@@ -73,13 +75,21 @@ struct Run {
     int32_t* mixed;            // (T, H * hd)
 };
 
+struct Softcap {
+    int64_t cap, mantissa, shift;
+};
+
 // One layer's. A position sees itself and `window` - 1 before it, all before it if that is 0; the
-// norms are of each query's and key's head, null where there are none.
+// norms are of each query's and key's head; they and the scores' cap are null where there are none.
 struct Attention {
     int64_t v_shift, score_mantissa, score_shift, window;
     const Norm* query_norm;
     const Norm* key_norm;
+    const Softcap* score_cap;
 };
+
+// What `gate` applies.
+enum Activation : int64_t { kSilu, kGelu };
 
 // Some query rows of one segment, for one KV head.
 struct Unit {
@@ -91,15 +101,16 @@ struct Unit {
 struct Kernels {
     const char* name;
     int64_t lanes;       // output channels of a group
-    int64_t row_tile;    // rows multiplied at once
     bool digit_planes;   // format of Rows
     void (*pack)(const int8_t* weight, int64_t outputs, int64_t width, int64_t group, uint8_t* out);
     void (*multiply)(const Rows&, int64_t first, int64_t last, const Weights&, int64_t group,
                      int64_t groups, int32_t* out, const int32_t* onto);
     void (*quantise)(const int32_t* x, const Rows&, int64_t row);
     void (*norm)(const int32_t* x, const Norm&, const Rows&, int64_t row, int32_t* scratch);
-    void (*gate)(const int32_t* gate, const int32_t* up, int64_t count, int64_t fraction,
-                 int64_t shift, int32_t* out);
+    void (*norm_onto)(const int32_t* x, const Norm&, int64_t row, int32_t* onto, int32_t* scratch);
+    void (*gate)(const int32_t* gate, const int32_t* up, int64_t count, Activation,
+                 int64_t fraction, int64_t shift, int32_t* out);
+    void (*softcap)(int32_t* x, int64_t count, const Softcap&);
     void (*store)(const int32_t* qkv, const Run&, const Shape&, const Attention&,
                   const KeysValues&, int64_t row);
     void (*attend)(const Run&, const Shape&, const Attention&, const KeysValues&, const Unit&,

@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "activations.hpp"
 #include "assay.hpp"
 #include "vectors.hpp"
 
@@ -17,6 +18,7 @@
 #else
 #include "products_portable.hpp"
 #endif
+#include "rows.hpp"
 
 namespace assay {
 namespace {
@@ -24,66 +26,13 @@ namespace {
 using products::kLanes;
 
 constexpr int64_t kDigitMax = 127 * 256;  // also the attention numerators' peak
-constexpr int64_t kLog2eQ30 = 1549082005;
 constexpr int64_t kMeanSquareMax = (int64_t{1} << 46) - 1;
 constexpr int kAttendFraction = 8;
 constexpr int kBlock = 16;         // positions of a key block, channels of a value block
 constexpr int64_t kSumPages = 8;   // pages of numerators and values that an int32 sum can hold
 
-inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
-// EXPONENT of a row; |INT_MIN| needs the unsigned type, as does the peak with its margin.
-inline int exponent(const int32_t* x, int64_t count) {
-    uint32_t peak = 0;
-    for (int64_t i = 0; i < count; ++i) {
-        const uint32_t size = x[i] < 0 ? 0u - static_cast<uint32_t>(x[i]) : x[i];
-        peak = size > peak ? size : peak;
-    }
-    peak += peak >> 7;
-    return (peak ? 32 - __builtin_clz(peak) : 0) - 15;
-}
-
-// QUANT with the row's own exponent, within +-32515. floor((v + 2**(e-1)) / 2**e) is the shifted
-// value plus the highest bit shifted out, which stays in int32.
-template <typename F>
-inline void quant(const int32_t* x, int64_t count, int e, F&& put) {
-    if (e > 0) {
-        for (int64_t i = 0; i < count; ++i) put(i, (x[i] >> e) + ((x[i] >> (e - 1)) & 1));
-    } else {
-        for (int64_t i = 0; i < count; ++i)
-            put(i, static_cast<int32_t>(static_cast<uint32_t>(x[i]) << -e));
-    }
-}
-
-void write_row(const int32_t* x, const Rows& rows, int64_t row, int e) {
-    const int64_t width = rows.width, padded = round_up(width, 64);
-    uint8_t* out = rows.values + row * rows.stride;
-    rows.exponents[row] = e;
-    if (products::kDigitPlanes) {
-        int8_t* high = reinterpret_cast<int8_t*>(out);
-        int8_t* low = high + padded;
-        int32_t high_sum = 0, low_sum = 0;
-        quant(x, width, e, [&](int64_t i, int32_t q) {
-            const int32_t h = (q + 128) >> 8, l = q - h * 256;
-            high[i] = static_cast<int8_t>(h);
-            low[i] = static_cast<int8_t>(l);
-            high_sum += h;
-            low_sum += l;
-        });
-        std::memset(high + width, 0, static_cast<size_t>(padded - width));
-        std::memset(low + width, 0, static_cast<size_t>(padded - width));
-        rows.sums[2 * row] = high_sum;
-        rows.sums[2 * row + 1] = low_sum;
-    } else {
-        int16_t* values = reinterpret_cast<int16_t*>(out);
-        quant(x, width, e, [&](int64_t i, int32_t q) { values[i] = static_cast<int16_t>(q); });
-        std::memset(values + width, 0, static_cast<size_t>(2 * (padded - width)));
-    }
-}
-
 void quantise(const int32_t* x, const Rows& rows, int64_t row) {
-    const int32_t* from = x + row * rows.width;
-    write_row(from, rows, row, exponent(from, rows.width));
+    write_row(x + row * rows.width, rows, row);
 }
 
 int64_t isqrt(int64_t v) {
@@ -117,7 +66,16 @@ void normalise(const int32_t* x, const Norm& weights, int32_t* y) {
 
 void norm(const int32_t* x, const Norm& weights, const Rows& rows, int64_t row, int32_t* y) {
     normalise(x + row * weights.width, weights, y);
-    write_row(y, rows, row, exponent(y, weights.width));
+    write_row(y, rows, row);
+}
+
+// NORM of one row, added to the residual's.
+void norm_onto(const int32_t* x, const Norm& weights, int64_t row, int32_t* onto, int32_t* y) {
+    const int64_t width = weights.width;
+    normalise(x + row * width, weights, y);
+    int32_t* to = onto + row * width;
+    for (int64_t i = 0; i < width; ++i)
+        to[i] = static_cast<int32_t>(saturate(int64_t{to[i]} + y[i]));
 }
 
 void pack(const int8_t* weight, int64_t outputs, int64_t width, int64_t group, uint8_t* out) {
@@ -156,47 +114,41 @@ void finish_group(const int64_t* sums, const Rows& rows, int64_t row, const Weig
            min(kLanes, weights.outputs - channel), out + at, onto ? onto + at : nullptr);
 }
 
-// Rows first..last-1 times some groups of channels.
-void multiply(const Rows& rows, int64_t first, int64_t last, const Weights& weights, int64_t group,
-              int64_t groups, int32_t* out, const int32_t* onto) {
+// Rows of P digits first..last-1 times some groups of channels.
+template <int P>
+void multiply_planes(const Rows& rows, int64_t first, int64_t last, const Weights& weights,
+                     int64_t group, int64_t groups, int32_t* out, const int32_t* onto) {
+    constexpr int64_t kRows = products::kPlanes / P;
     const int64_t steps = (weights.width + 3) / 4, group_bytes = steps * kLanes * 4;
     const int64_t plane = round_up(rows.width, 64), end = group + groups;
-    alignas(64) int64_t sums[products::kRows][kLanes];
+    alignas(64) int64_t sums[kRows][kLanes];
 #if defined(ASSAY_ISA_AVX512)
     for (; last - first == 1 && group + 2 <= end; group += 2) {
-        products::row_by_two_groups(rows.values + first * rows.stride, plane, rows.sums + 2 * first,
-                                    weights.packed + group * group_bytes, steps, sums);
+        products::row_by_two_groups<P>(rows.values + first * rows.stride, plane,
+                                       rows.sums + P * first, weights.packed + group * group_bytes,
+                                       steps, sums);
         for (int64_t g = 0; g < 2; ++g)
             finish_group(sums[g], rows, first, weights, group + g, out, onto);
     }
 #endif
     for (; group < end; ++group) {
         const uint8_t* packed = weights.packed + group * group_bytes;
-        for (int64_t row = first; row < last; row += products::kRows) {
-            const int64_t count = min(products::kRows, last - row);
-            products::rows_by_group(rows.values + row * rows.stride, rows.stride, plane,
-                                    rows.sums + 2 * row, count, packed, steps, sums);
+        for (int64_t row = first; row < last; row += kRows) {
+            const int64_t count = min(kRows, last - row);
+            products::rows_by_group<P>(rows.values + row * rows.stride, rows.stride, plane,
+                                       rows.sums + P * row, count, packed, steps, sums);
             for (int64_t r = 0; r < count; ++r)
                 finish_group(sums[r], rows, row + r, weights, group, out, onto);
         }
     }
 }
 
-// SILU_GATE. The sigmoid's dividend is at most 2**60 and its quotient 2**30, so the float quotient
-// is within one of it.
-void gate(const int32_t* gate, const int32_t* up, int64_t count, int64_t fraction, int64_t shift,
-          int32_t* out) {
-    const Shift by(shift);
-    const int64_t one = int64_t{1} << 30;
-    for (int64_t i = 0; i < count; i += kWide) {
-        const I64 g = load(gate + i, count - i), z = (max(g, -g) * kLog2eQ30) >> (14 + fraction);
-        const I64 whole = z >> 16;
-        const I64 tail = pow2neg(z & 0xFFFF) >> min(whole, splat(31));  // below 2**31: 31 gives 0
-        const I64 numerator = g >= 0 ? splat(one) : tail;
-        const I64 sigmoid = divide(numerator << 30, one + tail);
-        const I64 silu = (g * sigmoid + (one >> 1)) >> 30;
-        put(out + i, by.apply(silu * load(up + i, count - i)), count - i);
-    }
+// Rows first..last-1 times some groups of channels. Plain int16 is one plane, whatever the bits.
+void multiply(const Rows& rows, int64_t first, int64_t last, const Weights& weights, int64_t group,
+              int64_t groups, int32_t* out, const int32_t* onto) {
+    const bool two = products::kDigitPlanes && rows.bits == 16;
+    (two ? multiply_planes<products::kDigitPlanes ? 2 : 1> : multiply_planes<1>)(
+        rows, first, last, weights, group, groups, out, onto);
 }
 
 // NORM, if there is one, and ROPE of one head: (hd) int32 -> (hd) int32.
@@ -385,6 +337,7 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
             }
             int16_t* digits = w.digits + q * 2 * w.padded;
             const int64_t visible = a.window ? max(seen - a.window, 0) : 0;
+            if (a.score_cap) softcap(w.scores + visible, seen - visible, *a.score_cap);
             w.totals[q] = numerators(w.scores, first_page * kPage, visible, seen, w.padded, digits,
                                      digits + w.padded);
         }
@@ -418,8 +371,8 @@ void attend(const Run& run, const Shape& s, const Attention& a, const KeysValues
 
 extern const Kernels ASSAY_JOIN(kernels_, ASSAY_ISA);
 const Kernels ASSAY_JOIN(kernels_, ASSAY_ISA) = {
-    products::kName, kLanes,   products::kRows, products::kDigitPlanes, pack,   multiply,
-    quantise,        norm,     gate,            store,                  attend, attend_scratch,
+    products::kName, kLanes, products::kDigitPlanes, pack,  multiply, quantise, norm,
+    norm_onto,       gate,   softcap,                store, attend,   attend_scratch,
 };
 
 }  // namespace assay

@@ -38,6 +38,9 @@ std::vector<const Kernels*> supported() {
 // Rows multiplied by one group of channels before the next: their digits stay in the second-level
 // cache beside the group's weights.
 constexpr int64_t kPanel = 96;
+
+// Elements that a thread caps at once.
+constexpr int64_t kCapPart = 4096;
 // Queries that one attention unit aims at.
 constexpr int64_t kQueries = 32;
 
@@ -132,6 +135,24 @@ void assay_norm(void* context, const int32_t* x, int64_t count, const Norm* norm
     });
 }
 
+// NORM of x (count, width), added to `onto`.
+void assay_norm_onto(void* context, const int32_t* x, int64_t count, const Norm* norm,
+                     int32_t* onto) {
+    auto& c = *static_cast<Context*>(context);
+    c.pool.each(count, [&](int64_t row) {
+        c.kernels.norm_onto(x, *norm, row, onto, static_cast<int32_t*>(scratch(norm->width * 4)));
+    });
+}
+
+// SOFTCAP of `count` elements, in place.
+void assay_softcap(void* context, int32_t* x, int64_t count, const Softcap* cap) {
+    auto& c = *static_cast<Context*>(context);
+    c.pool.each(ceil_div(count, kCapPart), [&](int64_t part) {
+        const int64_t first = part * kCapPart;
+        c.kernels.softcap(x + first, std::min(kCapPart, count - first), *cap);
+    });
+}
+
 // `onto`, if not null, is added; it may be `out`.
 void assay_linear(void* context, const Rows* rows, int64_t count, const Weights* weights,
                   int32_t* out, const int32_t* onto) {
@@ -148,8 +169,8 @@ void assay_linear(void* context, const Rows* rows, int64_t count, const Weights*
 }
 
 // gate_up (R, 2 * intermediate); product (R, intermediate) is only room to work in.
-void assay_gate(void* context, const int32_t* gate_up, int64_t count, int64_t fraction,
-                int64_t shift, int32_t* product, const Rows* rows) {
+void assay_gate(void* context, const int32_t* gate_up, int64_t count, int64_t activation,
+                int64_t fraction, int64_t shift, int32_t* product, const Rows* rows) {
     auto& c = *static_cast<Context*>(context);
     const int64_t width = rows->width;
     const int64_t parts = count == 1 ? 2 * c.pool.threads() : 1, chunk = ceil_div(width, parts);
@@ -158,8 +179,8 @@ void assay_gate(void* context, const int32_t* gate_up, int64_t count, int64_t fr
         const int64_t end = std::min(begin + chunk, width);
         const int32_t* gate = gate_up + row * 2 * width + begin;
         if (begin < end)
-            c.kernels.gate(gate, gate + width, end - begin, fraction, shift,
-                           product + row * width + begin);
+            c.kernels.gate(gate, gate + width, end - begin, static_cast<Activation>(activation),
+                           fraction, shift, product + row * width + begin);
         if (parts == 1) c.kernels.quantise(product, *rows, row);
     });
     if (parts > 1) c.kernels.quantise(product, *rows, 0);

@@ -43,6 +43,7 @@ class RowsStruct(_Struct):
         ("sums", c_void_p),
         ("stride", c_int64),
         ("width", c_int64),
+        ("bits", c_int64),
     )
 
 
@@ -86,6 +87,10 @@ class RunStruct(_Struct):
     )
 
 
+class SoftcapStruct(_Struct):
+    _fields_ = (("cap", c_int64), ("mantissa", c_int64), ("shift", c_int64))
+
+
 class AttentionStruct(_Struct):
     _fields_ = (
         ("v_shift", c_int64),
@@ -94,8 +99,12 @@ class AttentionStruct(_Struct):
         ("window", c_int64),
         ("query_norm", c_void_p),
         ("key_norm", c_void_p),
+        ("score_cap", c_void_p),
     )
 
+
+ACTIVATIONS = ("silu", "gelu_pytorch_tanh")
+"""In the order of `Activation`."""
 
 _P, _N = c_void_p, c_int64
 _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
@@ -109,7 +118,9 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "assay_quantise": (None, (_P, _P, _N, _P)),
     "assay_norm": (None, (_P, _P, _N, _P, _P)),
     "assay_linear": (None, (_P, _P, _N, _P, _P, _P)),
-    "assay_gate": (None, (_P, _P, _N, _N, _N, _P, _P)),
+    "assay_norm_onto": (None, (_P, _P, _N, _P, _P)),
+    "assay_softcap": (None, (_P, _P, _N, _P)),
+    "assay_gate": (None, (_P, _P, _N, _N, _N, _N, _P, _P)),
     "assay_store": (None, (_P, _P, _P, _P, _P, _P)),
     "assay_attend": (None, (_P, _P, _P, _P, _P, _P)),
 }

@@ -13,7 +13,7 @@ namespace products {
 
 constexpr const char* kName = "avx2";
 constexpr int64_t kLanes = 16;
-constexpr int64_t kRows = 2;
+constexpr int64_t kPlanes = 2;  // rows multiplied at once
 constexpr bool kDigitPlanes = false;
 constexpr int kWeightOffset = 0;
 constexpr int64_t kSteps = 256;
@@ -54,6 +54,7 @@ inline void tile(const uint8_t* rows, int64_t stride, const uint8_t* weights, in
     }
 }
 
+template <int>
 inline void rows_by_group(const uint8_t* rows, int64_t stride, int64_t, const int32_t*,
                           int64_t count, const uint8_t* weights, int64_t steps,
                           int64_t (*sums)[kLanes]) {

@@ -1,8 +1,8 @@
 // Products with AVX-512 VNNI: vpdpbusd multiplies 64 pairs of unsigned and signed bytes and adds
 // them by fours to 16 int32.
 //
-// Weights are kept as weight + 128 (unsigned), rows as two planes of signed digits; a plane's sum
-// starts at -128 times the sum of its digits. In between it may wrap around: what counts is that
+// Weights are kept as weight + 128 (unsigned), rows as planes of signed digits: P of them, two for 16
+// bits, one for 8. A plane's sum starts at -128 times the sum of its digits. In between it may wrap around: what counts is that
 // the sum itself, at most 2**17 * 2**14 = 2**31 for K < 2**17, fits int32.
 //
 // Weights are read front to back, which the processor's own prefetching serves best: with explicit
@@ -20,7 +20,7 @@ namespace products {
 
 constexpr const char* kName = "avx512-vnni";
 constexpr int64_t kLanes = 64;
-constexpr int64_t kRows = 3;
+constexpr int64_t kPlanes = 6;  // multiplied at once
 constexpr bool kDigitPlanes = true;
 constexpr int kWeightOffset = 128;
 
@@ -35,24 +35,28 @@ inline __m512i start_of(int32_t digit_sum) {
     return _mm512_set1_epi32(static_cast<int32_t>(0u - 128u * static_cast<uint32_t>(digit_sum)));
 }
 
-// 256 * high + low of 16 channels, in int64.
-inline void join(__m512i high, __m512i low, int64_t* out) {
-    const auto half = [](__m512i v, int which) {
-        return _mm512_cvtepi32_epi64(which ? _mm512_extracti64x4_epi64(v, 1)
-                                           : _mm512_castsi512_si256(v));
-    };
-    for (int which = 0; which < 2; ++which)
-        _mm512_store_si512(out + 8 * which,
-                           _mm512_add_epi64(_mm512_slli_epi64(half(high, which), 8),
-                                            half(low, which)));
+inline __m512i half(__m512i v, int which) {
+    return _mm512_cvtepi32_epi64(which ? _mm512_extracti64x4_epi64(v, 1)
+                                       : _mm512_castsi512_si256(v));
 }
 
-// R rows (2 * R planes) by 64 channels: 8 * R accumulators of the 32 registers.
-template <int R>
+// A row's sums of 16 channels in int64, from those of its planes: 256 * high + low, or the only
+// one's.
+template <int P>
+inline void join(const __m512i (&planes)[P], int64_t* out) {
+    for (int which = 0; which < 2; ++which) {
+        __m512i sum = half(planes[0], which);
+        if (P == 2) sum = _mm512_add_epi64(_mm512_slli_epi64(sum, 8), half(planes[P - 1], which));
+        _mm512_store_si512(out + 8 * which, sum);
+    }
+}
+
+// R rows (P * R planes) by 64 channels: 4 * P * R accumulators of the 32 registers.
+template <int P, int R>
 inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32_t* digit_sums,
                  const uint8_t* weights, int64_t steps, int64_t (*sums)[kLanes]) {
-    __m512i acc[2 * R][4];
-    for (int p = 0; p < 2 * R; ++p) {
+    __m512i acc[P * R][4];
+    for (int p = 0; p < P * R; ++p) {
         const __m512i start = start_of(digit_sums[p]);
         for (int c = 0; c < 4; ++c) acc[p][c] = start;
     }
@@ -61,8 +65,8 @@ inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32
         const __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
         const __m512i w2 = _mm512_loadu_si512(w + 128), w3 = _mm512_loadu_si512(w + 192);
 #pragma GCC unroll 8
-        for (int p = 0; p < 2 * R; ++p) {
-            const __m512i a = broadcast4(rows + (p / 2) * stride + (p % 2) * plane + step * 4);
+        for (int p = 0; p < P * R; ++p) {
+            const __m512i a = broadcast4(rows + (p / P) * stride + (p % P) * plane + step * 4);
             acc[p][0] = _mm512_dpbusd_epi32(acc[p][0], w0, a);
             acc[p][1] = _mm512_dpbusd_epi32(acc[p][1], w1, a);
             acc[p][2] = _mm512_dpbusd_epi32(acc[p][2], w2, a);
@@ -70,36 +74,46 @@ inline void tile(const uint8_t* rows, int64_t stride, int64_t plane, const int32
         }
     }
     for (int r = 0; r < R; ++r)
-        for (int c = 0; c < 4; ++c) join(acc[2 * r][c], acc[2 * r + 1][c], sums[r] + 16 * c);
+        for (int c = 0; c < 4; ++c) {
+            __m512i planes[P];
+            for (int p = 0; p < P; ++p) planes[p] = acc[P * r + p][c];
+            join<P>(planes, sums[r] + 16 * c);
+        }
 }
 
 // One row by two groups of channels at once: two streams from memory a core, so that neither waits
 // while the other's first lines come.
+template <int P>
 inline void row_by_two_groups(const uint8_t* row, int64_t plane, const int32_t* digit_sums,
                               const uint8_t* weights, int64_t steps, int64_t (*sums)[kLanes]) {
     const uint8_t* second = weights + steps * 256;
-    __m512i acc[2][8];
-    for (int p = 0; p < 2; ++p)
-        for (int c = 0; c < 8; ++c) acc[p][c] = start_of(digit_sums[p]);
+    __m512i acc[8][P];
+    for (int p = 0; p < P; ++p)
+        for (int c = 0; c < 8; ++c) acc[c][p] = start_of(digit_sums[p]);
     for (int64_t step = 0; step < steps; ++step) {
-        const __m512i high = broadcast4(row + step * 4), low = broadcast4(row + plane + step * 4);
+        __m512i digits[P];
+        for (int p = 0; p < P; ++p) digits[p] = broadcast4(row + p * plane + step * 4);
 #pragma GCC unroll 8
         for (int c = 0; c < 8; ++c) {
             const uint8_t* at = (c < 4 ? weights : second) + step * 256 + 64 * (c % 4);
             const __m512i w = _mm512_loadu_si512(at);
-            acc[0][c] = _mm512_dpbusd_epi32(acc[0][c], w, high);
-            acc[1][c] = _mm512_dpbusd_epi32(acc[1][c], w, low);
+            for (int p = 0; p < P; ++p)
+                acc[c][p] = _mm512_dpbusd_epi32(acc[c][p], w, digits[p]);
         }
     }
-    for (int c = 0; c < 8; ++c) join(acc[0][c], acc[1][c], sums[c / 4] + 16 * (c % 4));
+    for (int c = 0; c < 8; ++c) join<P>(acc[c], sums[c / 4] + 16 * (c % 4));
 }
 
+template <int P, int R = kPlanes / P>
 inline void rows_by_group(const uint8_t* rows, int64_t stride, int64_t plane,
                           const int32_t* digit_sums, int64_t count, const uint8_t* weights,
                           int64_t steps, int64_t (*sums)[kLanes]) {
-    if (count == 3) return tile<3>(rows, stride, plane, digit_sums, weights, steps, sums);
-    if (count == 2) return tile<2>(rows, stride, plane, digit_sums, weights, steps, sums);
-    tile<1>(rows, stride, plane, digit_sums, weights, steps, sums);
+    if constexpr (R > 1) {
+        if (count < R)
+            return rows_by_group<P, R - 1>(rows, stride, plane, digit_sums, count, weights, steps,
+                                           sums);
+    }
+    tile<P, R>(rows, stride, plane, digit_sums, weights, steps, sums);
 }
 
 // M rows by N blocks of 16, down pairs of int16: sums of the rows' two planes, each within int32.

@@ -11,11 +11,12 @@ namespace products {
 
 constexpr const char* kName = "portable";
 constexpr int64_t kLanes = 16;
-constexpr int64_t kRows = 1;
+constexpr int64_t kPlanes = 1;  // rows multiplied at once
 constexpr bool kDigitPlanes = false;
 constexpr int kWeightOffset = 0;
 constexpr int64_t kSteps = 128;
 
+template <int>
 inline void rows_by_group(const uint8_t* rows, int64_t, int64_t, const int32_t*, int64_t,
                           const uint8_t* weights, int64_t steps, int64_t (*sums)[kLanes]) {
     const int16_t* row = reinterpret_cast<const int16_t*>(rows);
