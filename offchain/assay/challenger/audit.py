@@ -1,7 +1,8 @@
 """Is a claim right? Pure: the claim's data, the batch's root and an engine are arguments.
 
 Checks in the order of their cost: does the data belong to the claim, is the output well-formed,
-is every token the one that the model yields.
+is every token the one that the model yields. Of an embedding the receipt says all: prompt, job and
+model leave one right output root, whatever the provider shows as its output.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assay.core.errors import ProofError
-from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE, receipt_leaf
+from assay.core.hashes import PROMPT_SIDE, receipt_leaf
 from assay.core.merkle import root_from_path
+from assay.core.outputs import output_root
 from assay.core.tokens import TokenList
 from assay.core.types import Model, SamplingParams
 from assay.core.wire import ClaimData
@@ -26,16 +31,27 @@ class Recomputer(Protocol):
     ) -> int | None: ...
 
 
+class Embedder(Protocol):
+    """The part of `engine.Encoder` that auditing needs."""
+
+    def embed(self, tokens: Sequence[int]) -> NDArray[np.int64]: ...
+
+
+WRONG_TOKEN, WRONG_EMBEDDING = "wrong token", "wrong embedding"
+COMPUTED = (WRONG_TOKEN, WRONG_EMBEDDING)
+"""Reasons that rest on a computation; the others can be read off the data."""
+
+
 @dataclass(frozen=True)
 class Finding:
-    """Why and where a claim is wrong: `token_index` is the token to challenge."""
+    """Why and where a claim is wrong: `token_index` is the token to challenge (0: an embedding)."""
 
     token_index: int
     reason: str
 
 
 def check_data(data: ClaimData, batch_root: bytes, provider: str, job_id: bytes) -> None:
-    """Raise `ProofError` unless the data is what was committed on chain.
+    """Raise `ProofError` unless receipt, job and prompt are what was committed on chain.
 
     `job_id` is the digest of `data.job`. Data that fails proves nothing against the claim, since
     whoever served it may have made it up.
@@ -49,8 +65,6 @@ def check_data(data: ClaimData, batch_root: bytes, provider: str, job_id: bytes)
         raise ProofError(f"the job is for {job.provider}, the batch is {provider}'s")
     if TokenList(data.prompt, data.salt, PROMPT_SIDE).root != job.prompt_root:
         raise ProofError("the prompt is not the job's")
-    if TokenList(data.output, data.salt, OUTPUT_SIDE).root != receipt.output_root:
-        raise ProofError("the output is not the receipt's")
 
 
 def check_prompt(data: ClaimData, model: Model) -> None:
@@ -60,15 +74,34 @@ def check_prompt(data: ClaimData, model: Model) -> None:
         raise ProofError(f"no prompt, or token {outside[:1]} is outside the vocabulary")
 
 
+def audit_embedding(data: ClaimData, model: Model, encoder: Embedder) -> Finding | None:
+    """What is wrong with an embedding whose data `check_data` accepted; None if it is right."""
+    job, receipt = data.job, data.receipt
+    if job.prompt_tokens != len(data.prompt):
+        return Finding(0, "the prompt has another number of tokens than the job")
+    if receipt.output_tokens != 1 or job.max_output_tokens < 1:
+        return Finding(0, "the output is not one embedding, or none was asked for")
+    if len(data.prompt) > model.context_length:
+        return Finding(0, "the prompt is longer than the context")
+    right = output_root(model, encoder.embed(data.prompt).tolist(), data.salt)
+    return None if receipt.output_root == right else Finding(0, WRONG_EMBEDDING)
+
+
 def audit(data: ClaimData, model: Model, engine: Recomputer) -> Finding | None:
-    """The first thing wrong with a claim whose data `check_data` accepted; None if it is right."""
+    """The first thing wrong with tokens whose data `check_data` accepted; None if they are right.
+
+    Raises:
+        ProofError: the tokens are not the receipt's.
+    """
+    if output_root(model, data.output, data.salt) != data.receipt.output_root:
+        raise ProofError("the output is not the receipt's")
     malformed = check_form(data, model)
     if malformed is not None and malformed.token_index >= len(data.output):
         return malformed
     sound = data.output if malformed is None else data.output[: malformed.token_index]
     wrong = _first_wrong(data, sound, engine)
     if wrong is not None:
-        return Finding(wrong, "wrong token")
+        return Finding(wrong, WRONG_TOKEN)
     return malformed
 
 

@@ -1,36 +1,48 @@
-"""Plays every game that this challenger opened, several at once, to the end."""
+"""Plays every game that this challenger opened, many at once, to the end."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
 from assay.chain.game_view import GameView
 from assay.chain.network import Network
-from assay.chain.table import GameTable
+from assay.chain.table import ALERT_SECONDS, GameTable
+from assay.chain.urgency import Urgency
+from assay.challenger.audit import check_data
 from assay.challenger.evidence import Evidence
-from assay.challenger.solver import Guide, Nowhere, Truth, next_move
+from assay.challenger.solver import Guide, Nowhere, next_move
+from assay.challenger.truths import Truths
+from assay.core.errors import ProofError
 from assay.core.game import ChallengerMove, Player
+from assay.core.outputs import output_root
 from assay.core.wire import ClaimData
-from assay.exact import sampling
-from assay.trace.commitment import ModelCommitment
-from assay.trace.pass_trace import PassTrace
+from assay.trace.commitment import Commitment, known
 
 
 class GamePlayer(GameTable):
-    """The challenger's side: points at what differs from its own recomputation."""
+    """The challenger's side: points at what differs from its own recomputation.
+
+    `truths` are shared with the auditor if given; the rest is `GameTable`'s.
+    """
 
     def __init__(
         self,
         network: Network,
         evidence: Evidence,
-        commitment: ModelCommitment,
+        commitments: Sequence[Commitment],
         address: str,
         start_block: int | None,
+        truths: Truths | None = None,
+        urgency: Urgency | None = None,
+        alert_seconds: float = ALERT_SECONDS,
     ) -> None:
-        super().__init__(network, Player.CHALLENGER, address, start_block)
+        super().__init__(network, Player.CHALLENGER, address, start_block, urgency, alert_seconds)
         self._evidence = evidence
-        self._commitment = commitment
-        self._guides: dict[bytes, Truth] = {}
+        self._commitments: dict[bytes, Commitment] = {
+            commitment.model_root: commitment for commitment in commitments
+        }
+        self._truths = truths or Truths(commitments)
+        self._data: dict[bytes, ClaimData] = {}
 
     def _next(self, view: GameView) -> ChallengerMove | None:
         return next_move(view.state, self._guide(view), self._now())
@@ -38,34 +50,46 @@ class GamePlayer(GameTable):
     def _ended(self, view: GameView) -> None:
         super()._ended(view)
         with self._lock:
-            self._guides.pop(view.game_id, None)
+            self._data.pop(view.game_id, None)
+
+    def _unready(self, view: GameView) -> bool:
+        if not _must_point(view):
+            return False
+        with self._lock:
+            data = self._data.get(view.game_id)
+        return data is None or not self._truths.has(data, view.record.token_index)
+
+    def _build(self, view: GameView) -> None:
+        self._guide(view)
 
     def _guide(self, view: GameView) -> Guide:
         """The recomputed pass, built once we have to point somewhere."""
-        if view.state.turn is Player.PROVIDER or view.state.claim_dead:
+        if not _must_point(view):
             return Nowhere()
+        return self._truths.of(self._claim(view), view.record.token_index)
+
+    def _claim(self, view: GameView) -> ClaimData:
+        """The game's claim; ProofError if what we have is not what its batch committed to.
+
+        Data that was lost here is fetched again from the provider, who may send something else by
+        now: pointing by it would lose the game.
+        """
         with self._lock:
-            guide = self._guides.get(view.game_id)
-        if guide is None:
+            data = self._data.get(view.game_id)
+        if data is None:
             record = view.record
             data = self._evidence.get(record.provider, record.batch_id, record.index)
-            guide = make_truth(self._commitment, data, record.token_index)
+            root = self._network.settlement.batch(record.batch_id).root
+            check_data(data, root, record.provider, view.job_id)
+            header = known(self._commitments, data.job.model_root).header
+            if not header.embeds:
+                found = output_root(header, data.output, data.salt)
+                if found != data.receipt.output_root:
+                    raise ProofError("the output is not the receipt's")
             with self._lock:
-                self._guides[view.game_id] = guide
-        return guide
+                self._data[view.game_id] = data
+        return data
 
 
-def make_truth(commitment: ModelCommitment, data: ClaimData, token_index: int) -> Truth:
-    """Recompute the pass that should have produced output token `token_index`."""
-    trace = PassTrace(commitment, [*data.prompt, *data.output[:token_index]])
-    model, job = commitment.model, data.job
-    token = sampling.sample(
-        trace.tensors[-1].values[0].astype(np.int64),
-        job.inv_temperature,
-        model.logit_fraction,
-        job.seed,
-        token_index,
-        model.gumbel,
-    )
-    claimed = data.output[token_index] if token_index < len(data.output) else -1
-    return Truth(trace, token, claimed)
+def _must_point(view: GameView) -> bool:
+    return view.state.turn is Player.CHALLENGER and not view.state.claim_dead

@@ -18,7 +18,6 @@ from assay.core.game import (
     Close,
     GameState,
     Phase,
-    PickChunk,
     PickElement,
     PickNode,
     Player,
@@ -32,13 +31,17 @@ from assay.trace.pass_trace import PassTrace
 
 
 class Guide(Protocol):
-    """Where to point; None where there is nothing to point at."""
+    """Where to point; None where there is nothing to point at.
+
+    `partials`: what to state about an element of the shown tile whose reduction has more than one
+    chunk; () for any other.
+    """
 
     def child(self, state: GameState) -> int | None: ...
 
     def element(self, state: GameState) -> int | None: ...
 
-    def chunk(self, state: GameState) -> int | None: ...
+    def partials(self, state: GameState, element: int) -> tuple[int, ...]: ...
 
     def rival(self, state: GameState) -> int | None: ...
 
@@ -49,12 +52,13 @@ class Truth:
 
     Attributes:
         trace: the pass, recomputed.
-        token: the token that the pass really yields; claimed: the one in the claim.
+        token: the token that the pass really yields; claimed: the one in the claim. Equal for an
+            embedding, of which the trace is all.
     """
 
     trace: PassTrace
-    token: int
-    claimed: int
+    token: int = 0
+    claimed: int = 0
 
     def child(self, state: GameState) -> int | None:
         tree = self.trace.steps_tree if state.step is None else self.trace.tensor(state.step).tree
@@ -67,10 +71,13 @@ class Truth:
         expected = row[state.first_column : state.first_column + TILE].tolist()
         return _first_difference(tile_elements(state), expected)
 
-    def chunk(self, state: GameState) -> int | None:
-        assert state.step is not None and state.column is not None, "an element has been picked"
-        expected = witness.partials(self.trace, state.step, state.row, state.column)
-        return _first_difference(state.partials, expected)
+    def partials(self, state: GameState, element: int) -> tuple[int, ...]:
+        assert state.step is not None, "a tile belongs to a step"
+        step = self.trace.commitment.program.steps[state.step]
+        if witness.chunk_count(step, self.trace.positions) < 2:
+            return ()
+        column = state.first_column + element
+        return tuple(witness.partials(self.trace, state.step, state.row, column))
 
     def rival(self, state: GameState) -> int | None:
         return self.token if self.token != self.claimed else None
@@ -80,13 +87,14 @@ class Truth:
 class FixedTarget:
     """Points at one element (or, with `rival_token`, at the sampled token), come what may.
 
-    For tests of honest providers: a false challenge at a chosen place.
+    For tests of honest providers: a false challenge at a chosen place, which states `stated` as
+    the partials of the element's reduction.
     """
 
     step: int = 0
     row: int = 0
     column: int = 0
-    target_chunk: int = 0
+    stated: tuple[int, ...] = ()
     rival_token: int | None = None
 
     def child(self, state: GameState) -> int | None:
@@ -98,8 +106,8 @@ class FixedTarget:
     def element(self, state: GameState) -> int | None:
         return self.column % TILE
 
-    def chunk(self, state: GameState) -> int | None:
-        return self.target_chunk
+    def partials(self, state: GameState, element: int) -> tuple[int, ...]:
+        return self.stated
 
     def rival(self, state: GameState) -> int | None:
         return self.rival_token
@@ -119,8 +127,8 @@ class Nowhere:
     def element(self, state: GameState) -> int | None:
         return None
 
-    def chunk(self, state: GameState) -> int | None:
-        return None
+    def partials(self, state: GameState, element: int) -> tuple[int, ...]:
+        return ()
 
     def rival(self, state: GameState) -> int | None:
         return None
@@ -170,14 +178,7 @@ def _pick_element(state: GameState, guide: Guide, now: int) -> ChallengerMove | 
     if state.phase is not Phase.PICK_ELEMENT:
         return None
     element = guide.element(state)
-    return None if element is None else PickElement(element)
-
-
-def _pick_chunk(state: GameState, guide: Guide, now: int) -> ChallengerMove | None:
-    if state.phase is not Phase.PICK_CHUNK:
-        return None
-    chunk = guide.chunk(state)
-    return None if chunk is None else PickChunk(chunk)
+    return None if element is None else PickElement(element, guide.partials(state, element))
 
 
 RULES: tuple[Rule, ...] = (
@@ -186,7 +187,6 @@ RULES: tuple[Rule, ...] = (
     _pick_node,
     _challenge_sample,
     _pick_element,
-    _pick_chunk,
 )
 
 

@@ -172,18 +172,22 @@ class Referee:
         tile = game.tile_elements(self.state)
         if not 0 <= move.element < len(tile):
             raise Refused("game: no such element")
+        chunks = witness.chunk_count(self._step(), self.state.positions)
+        if len(move.partials) != (chunks if chunks > 1 else 0):
+            raise Refused("game: number of partials")
         self._value = tile[move.element]
         self.state = replace(
             self.state,
             phase=Phase.PROVE_ELEMENT,
             column=self.state.first_column + move.element,
+            partials=move.partials,
         )
 
     def _ProveElement(self, move: game.ProveElement) -> None:
         self._expect(Phase.PROVE_ELEMENT)
         step = self._step()
         if witness.chunk_count(step, self.state.positions) > 1:
-            raise Refused("game: partials first")
+            raise Refused("game: many chunks")
         self._check_openings(move.openings)
         if step.opcode == Op.EMBED:
             if move.token != self._defence.row_token(self.state.row):
@@ -197,32 +201,28 @@ class Referee:
         table = self._commitment.program.tensor(step.tensors[0]).values
         return int(table[token, self.state.column]) << step.params[0]
 
-    def _RevealPartials(self, move: game.RevealPartials) -> None:
-        """Convicts if the partials do not join to the element. Sums (LINEAR, ATTEND) join to it
-        whichever way they are cut, so here the sum of the partials is looked at."""
+    def _ProveCombine(self, move: game.ProveCombine) -> None:
+        """Sums (LINEAR, ATTEND) give the element whichever way they are cut, so here the sum of
+        the stated partials is looked at."""
         self._expect(Phase.PROVE_ELEMENT)
-        chunks = witness.chunk_count(self._step(), self.state.positions)
-        if chunks < 2 or len(move.partials) != chunks:
-            raise Refused("game: number of partials")
+        self._check_chunks()
         self._check_openings(move.openings)
-        if sum(move.partials) == sum(self._honest_partials()) and self._value != self._recomputed():
-            self._end(Player.CHALLENGER)
-            return
-        self.state = replace(self.state, phase=Phase.PICK_CHUNK, partials=move.partials)
-
-    def _PickChunk(self, move: game.PickChunk) -> None:
-        self._expect(Phase.PICK_CHUNK)
-        if not 0 <= move.chunk < len(self.state.partials):
-            raise Refused("game: no such chunk")
-        self.state = replace(self.state, phase=Phase.PROVE_CHUNK, chunk=move.chunk)
+        right = sum(self.state.partials) == sum(self._honest_partials())
+        joins = right and self._value == self._recomputed()
+        self._end(Player.PROVIDER if joins else Player.CHALLENGER)
 
     def _ProveChunk(self, move: game.ProveChunk) -> None:
-        self._expect(Phase.PROVE_CHUNK)
+        self._expect(Phase.PROVE_ELEMENT)
+        self._check_chunks()
+        if not 0 <= move.chunk < len(self.state.partials):
+            raise Refused("game: no such chunk")
         self._check_openings(move.openings)
-        chunk = self.state.chunk
-        assert chunk is not None
-        right = self.state.partials[chunk] == self._honest_partials()[chunk]
-        self._end(Player.PROVIDER if right else Player.CHALLENGER)
+        as_stated = self.state.partials[move.chunk] == self._honest_partials()[move.chunk]
+        self._end(Player.CHALLENGER if as_stated else Player.PROVIDER)
+
+    def _check_chunks(self) -> None:
+        if witness.chunk_count(self._step(), self.state.positions) < 2:
+            raise Refused("game: prove the element")
 
     def _honest_partials(self) -> list[int]:
         s = self.state

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from assay.challenger.audit import Finding, audit, check_data, check_form, check_prompt
-from assay.core.errors import ProofError
+from assay.core.errors import InputError, ProofError
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE, receipt_leaf
 from assay.core.merkle import MerkleTree
 from assay.core.tokens import TokenList
@@ -106,7 +106,6 @@ def test_data_that_fits_the_chain() -> None:
     [
         {"index": 0},
         {"prompt": (1, 3)},
-        {"output": (5, 7)},
         {"salt": bytes(32)},
         {"receipt": Receipt(JOB_ID, bytes(32), 2, 1)},
     ],
@@ -115,6 +114,13 @@ def test_made_up_data_is_no_evidence(change: dict[str, object]) -> None:
     data, root = claim(5, 6)
     with pytest.raises(ProofError):
         check_data(replace(data, **change), root, PROVIDER, JOB_ID)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("output", [(5, 7), (5,), (5, 6, EOS), (-5, 6)])
+def test_made_up_tokens_are_no_evidence(output: tuple[int, ...]) -> None:
+    data, _ = claim(5, 6)
+    with pytest.raises((ProofError, InputError)):
+        audit(replace(data, output=output), MODEL, Oracle(5, 6))
 
 
 def test_another_job_or_provider_is_no_evidence() -> None:

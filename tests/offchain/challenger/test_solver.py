@@ -16,7 +16,8 @@ from assay.core.game import (
     Timeout,
 )
 from assay.core.merkle import MerkleTree
-from assay.core.types import ENCODER_OPS, TEMPERATURE_ONE, Op
+from assay.core.types import TEMPERATURE_ONE, Op
+from assay.trace import witness
 from assay.trace.execute import Tamper
 from tests.offchain.challenger.referee import Referee, play
 from tests.offchain.challenger.world import (
@@ -26,6 +27,7 @@ from tests.offchain.challenger.world import (
     longest_reduction,
     true_output,
 )
+from tests.support.models import FULL_OPS
 
 
 def truth(claim: Claim) -> Truth:
@@ -40,7 +42,7 @@ def played(claim: Claim, trace=None, guide=None, silent=False):  # type: ignore[
 
 
 @pytest.mark.parametrize("delta", [1, -1])
-@pytest.mark.parametrize("op", sorted({*Op} - ENCODER_OPS), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", FULL_OPS, ids=lambda op: op.name)
 def test_one_unit_in_one_element_is_found(op: Op, delta: int) -> None:
     claim = Claim()
     step, row, column = element_of(op)
@@ -49,7 +51,7 @@ def test_one_unit_in_one_element_is_found(op: Op, delta: int) -> None:
     assert (result.final.step, result.final.row, result.final.column) == (step, row, column)
 
 
-@pytest.mark.parametrize("op", sorted({*Op} - ENCODER_OPS), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", FULL_OPS, ids=lambda op: op.name)
 def test_a_false_challenge_fails(op: Op) -> None:
     claim = Claim(wrong_token=False)
     step, row, column = element_of(op)
@@ -58,25 +60,55 @@ def test_a_false_challenge_fails(op: Op) -> None:
     assert (result.final.step, result.final.row, result.final.column) == (step, row, column)
 
 
+def stated(chunk: int | None = None, error: int = 1) -> tuple[int, ...]:
+    """The partials of the longest reduction in the right trace, that of `chunk` off by `error`."""
+    partials = witness.partials(Claim(wrong_token=False).true_trace, *longest_reduction())
+    if chunk is not None:
+        partials[chunk] += error
+    return tuple(partials)
+
+
+@pytest.mark.parametrize("error", [1, -1, 2**62])
 @pytest.mark.parametrize("chunk", [0, 1])
-def test_a_false_challenge_of_a_chunk_fails(chunk: int) -> None:
+def test_a_misstated_partial_fails(chunk: int, error: int) -> None:
     claim = Claim(wrong_token=False)
-    result = played(claim, guide=FixedTarget(*longest_reduction(), target_chunk=chunk))
-    assert result.winner is Player.PROVIDER
-    assert result.moves[-3:] == ["RevealPartials", "PickChunk", "ProveChunk"]
+    guide = FixedTarget(*longest_reduction(), stated=stated(chunk, error))
+    result = played(claim, guide=guide)
+    assert (result.winner, result.moves[-1]) == (Player.PROVIDER, "ProveChunk")
+
+
+def test_rightly_stated_partials_of_a_right_element_fail() -> None:
+    claim = Claim(wrong_token=False)
+    result = played(claim, guide=FixedTarget(*longest_reduction(), stated=stated()))
+    assert (result.winner, result.moves[-1]) == (Player.PROVIDER, "ProveCombine")
+
+
+def test_misstatements_that_cancel_out_fail() -> None:
+    first, second = stated()
+    claim = Claim(wrong_token=False)
+    guide = FixedTarget(*longest_reduction(), stated=(first + 1, second - 1))
+    assert played(claim, guide=guide).winner is Player.PROVIDER
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_wrong_number_of_partials_is_no_move(count: int) -> None:
+    claim = Claim(wrong_token=False)
+    guide = FixedTarget(*longest_reduction(), stated=(stated() * 2)[:count])
+    result = played(claim, guide=guide)
+    assert (result.winner, result.moves[-2:]) == (Player.PROVIDER, ["RevealTile", "Timeout"])
 
 
 def test_a_wrong_element_of_a_long_reduction_is_found() -> None:
     claim = Claim()
     result = played(claim, claim.tampered(Tamper(*longest_reduction(), 1)))
-    assert (result.winner, result.moves[-1]) == (Player.CHALLENGER, "RevealPartials")
+    assert (result.winner, result.moves[-1]) == (Player.CHALLENGER, "ProveCombine")
 
 
-def test_partials_that_join_to_a_wrong_element_are_found_by_chunk() -> None:
+def test_other_partials_of_other_weights_are_found() -> None:
+    """The provider's own partials give its element, but not with the model's weights."""
     claim = Claim()
     result = played(claim, claim.with_swapped_weight_rows("layer.0.down.weight"))
-    assert result.winner is Player.CHALLENGER
-    assert result.moves[-3:] == ["RevealPartials", "PickChunk", "ProveChunk"]
+    assert (result.winner, result.moves[-1]) == (Player.CHALLENGER, "ProveChunk")
 
 
 @pytest.mark.parametrize("inv_temperature", [0, TEMPERATURE_ONE], ids=["greedy", "sampled"])
