@@ -1,156 +1,259 @@
-"""One request's way: tokens in, provider chosen, job signed, tokens out.
+"""One request's way: tokens in, provider chosen, job signed, tokens or an embedding out.
 
 Fails over to another provider until the first token; from then on the answer is bound to one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
 from fastapi.concurrency import run_in_threadpool
 
 from assay.chain.network import Network
 from assay.core import logs
-from assay.core.errors import AssayError, InputError
+from assay.core.errors import InputError, UpstreamError
 from assay.core.types import Model
 from assay.engine.tokenizer import Tokenizer
-from assay.gateway.jobs import JobSigner
+from assay.gateway.accounts.books import Admitted
+from assay.gateway.accounts.caller import Caller
+from assay.gateway.background import background
+from assay.gateway.chain_time import ChainTime
+from assay.gateway.client import Client
+from assay.gateway.directory import Directory
+from assay.gateway.jobs import JobSigner, output_limit
 from assay.gateway.models import ModelHeaders, Registered
+from assay.gateway.prompts import Prompts
 from assay.gateway.requests import GenerationRequest
-from assay.gateway.routing import Catalogue, model_not_found
+from assay.gateway.routing.catalogue import model_not_found
+from assay.gateway.routing.choice import Demand
+from assay.gateway.routing.router import Attempt, NoProvider, Router
 from assay.gateway.store import Answered, SignedJob, Store
-from assay.gateway.upstream import Offer, Unavailable, fetch_offer, stream_job
+from assay.gateway.upstream import Item, Offer, Unavailable, stream_job
+
+Tie = Callable[[SignedJob], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Underway:
-    """A job whose provider has accepted it; `items` starts with what it sent first."""
+    """A job whose provider has accepted it; `items` starts with what it sent first.
+
+    `admitted`: None of a job that was sent again. `waited`: seconds from sending the job to its
+    first item.
+    """
 
     signed: SignedJob
     model: Model
-    items: AsyncGenerator[int | Answered, None]
+    admitted: Admitted | None
+    waited: float
+    items: AsyncGenerator[Item, None]
 
 
-class NoProvider(InputError):
-    """Every provider refused or failed."""
+@dataclass(frozen=True)
+class Prepared:
+    """A request that can be sent: nothing is signed yet. The cheapest offer is first."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code="no_provider", status=503)
+    request: GenerationRequest
+    caller: Caller
+    prompt: tuple[int, ...]
+    model: Model
+    offers: tuple[Offer, ...]
 
 
 class Desk:
     """Holds what all requests share.
 
     Attributes:
-        tokenizer_hash: hash of the gateway's tokenizer; models of another one are not served.
+        attempts: providers that are tried for one job.
     """
 
     def __init__(
         self,
         network: Network,
         signer: JobSigner,
-        tokenizer: Tokenizer,
-        tokenizer_hash: bytes,
+        prompts: Prompts,
         store: Store,
-        catalogue: Catalogue,
+        chain_time: ChainTime,
+        router: Router,
+        client: Client,
         urls: Sequence[str],
+        attempts: int = 3,
     ) -> None:
         self.network = network
         self.signer = signer
-        self.tokenizer = tokenizer
         self.store = store
-        self.catalogue = catalogue
-        self.client: httpx.AsyncClient
-        self._tokenizer_hash = tokenizer_hash
-        self._urls = tuple(urls)
+        self.chain_time = chain_time
+        self.router = router
+        self.client = client
+        self.attempts = attempts
+        self.prompts = prompts
         self._headers = ModelHeaders(network)
+        self.directory = Directory(urls, client, router, self._headers, prompts)
 
-    async def refresh(self) -> None:
-        """Ask the providers whose offers are old; one that does not answer is left out."""
-        now = time.monotonic()
-        stale = self.catalogue.stale(self._urls, now)
-        for url, offer in zip(stale, await asyncio.gather(*map(self._ask, stale)), strict=True):
-            self.catalogue.update(url, offer, now)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connections are open and providers are asked while the block runs."""
+        async with self.client, background(self.directory.run()):
+            yield
+
+    def tokenizer_of(self, model: Model) -> Tokenizer:
+        """The tokenizer of a model that is served."""
+        return self.prompts.tokenizer_of(model)
 
     async def registered(self, root: bytes) -> Registered | None:
-        return await run_in_threadpool(self._headers.find, root)
+        return self._headers.known(root) or await run_in_threadpool(self._headers.find, root)
 
-    async def open(self, request: GenerationRequest) -> Underway:
-        """Sign and send the job; returns once a provider has begun to answer."""
-        await self.refresh()
-        offers = self.catalogue.candidates(request.model, request.only)
-        header = await self._header(request.model, offers[0])
-        prompt = self._tokens(request, header)
-        now = await run_in_threadpool(self.network.now)
-        failures: list[str] = []
-        for offer in offers:
-            signed = self.signer.sign(request, prompt, header, offer, now)
+    async def prepare(
+        self, request: GenerationRequest, caller: Caller, embeds: bool = False
+    ) -> Prepared:
+        """Choose providers and read the prompt's tokens; InputError if this cannot be served."""
+        offers = await self._suited(request)
+        suited = [offer for offer in offers if offer.embeds == embeds]
+        if not suited:
+            raise wrong_endpoint(request.model, embeds)
+        header = await self._header(request.model, suited[0])
+        same = tuple(offer for offer in suited if offer.model_root == suited[0].model_root)
+        prompt = await self.prompts.read(request, header)
+        return Prepared(request, caller, tuple(prompt), header, same)
+
+    async def send(self, prepared: Prepared, tie: Tie | None = None) -> Underway:
+        """Sign and send the job; returns once a provider has begun to answer.
+
+        Args:
+            tie: is told of a job before it is sent. A job that may have been taken is then left to
+                its provider, to be sent again as it is: it can be paid but once.
+        """
+        request, failures = prepared.request, list[str]()
+        now = self.chain_time.latest
+        for offer in self.router.ranked(prepared.offers, request.wishes, self._demand(prepared)):
+            if len(failures) == self.attempts:
+                break
+            if (attempt := self.router.attempt(offer)) is None:
+                continue  # another request is this provider's probe
+            signed = self.signer.sign(request, prepared.prompt, prepared.model, offer, now)
             try:
-                return await self._send(signed, header)
+                return await self._try(signed, prepared, attempt, tie)
             except Unavailable as error:
+                if tie is not None and error.sent:
+                    raise
+                logs.warning("provider_failed", job=signed.job_id, error=error.message)
                 failures.append(error.message)
-                self.store.drop(signed.job_id)
-            except InputError:
-                self.store.drop(signed.job_id)
-                raise
-        raise NoProvider(f"no provider took the job: {'; '.join(failures)}")
+        raise NoProvider(f"no provider took the job: {'; '.join(failures) or 'all are paused'}")
 
-    async def _send(self, signed: SignedJob, header: Model) -> Underway:
-        await run_in_threadpool(self.store.add, signed)
+    def _demand(self, prepared: Prepared) -> Demand:
+        asked, default = prepared.request.max_tokens, self.signer.default_max_tokens
+        limit = output_limit(asked, len(prepared.prompt), prepared.model, default)
+        return Demand(prepared.prompt, limit)
+
+    async def resend(self, signed: SignedJob, model: Model) -> Underway:
+        """Send a job again that may not have arrived. `Unavailable` if its provider is paused."""
+        found = (o for o in self.router.catalogue.all() if o.url == signed.provider_url)
+        offer = next((o for o in found if o.model_root == signed.job.model_root), None)
+        attempt = self.router.attempt(offer) if offer else None
+        if attempt is None:
+            raise Unavailable(f"{signed.job.provider} takes no jobs now", sent=True)
+        try:
+            return await self._send(signed, model, attempt, None)
+        except Unavailable as error:
+            if not error.refused:
+                attempt.failed()
+            raise
+        finally:
+            if not attempt.began:
+                attempt.close()
+
+    async def _try(
+        self, signed: SignedJob, prepared: Prepared, attempt: Attempt, tie: Tie | None
+    ) -> Underway:
+        """One provider. The job is forgotten again if it was certainly not taken."""
+        try:
+            admitted = await self.store.add(signed, prepared.caller)
+            if tie is not None:
+                await tie(signed)
+            return await self._send(signed, prepared.model, attempt, admitted)
+        except Unavailable as error:
+            if not error.refused:
+                attempt.failed()
+            if not error.sent:
+                await self.store.drop(signed.job_id)
+            raise
+        except InputError:
+            await self.store.drop(signed.job_id)
+            raise
+        finally:
+            if not attempt.began:
+                attempt.close()
+
+    async def _send(
+        self, signed: SignedJob, model: Model, attempt: Attempt, admitted: Admitted | None
+    ) -> Underway:
         settlement = self.network.settlement.address
-        items = stream_job(self.client, signed, self.network.chain_id, settlement)
+        items = stream_job(self.client, signed, model, self.network.chain_id, settlement)
+        sent = time.perf_counter()
         try:
             first = await anext(items)
         except BaseException:
             await items.aclose()
             raise
+        attempt.first_token()
+        waited = time.perf_counter() - sent
         logs.event("routed", job=signed.job_id, provider=signed.job.provider)
-        return Underway(signed, header, self._rest(signed, first, items))
+        rest = self._rest(signed, first, items, attempt)
+        return Underway(signed, model, admitted, waited, rest)
 
     async def _rest(
-        self, signed: SignedJob, first: int | Answered, items: AsyncGenerator[int | Answered, None]
-    ) -> AsyncGenerator[int | Answered, None]:
+        self,
+        signed: SignedJob,
+        first: Item,
+        items: AsyncGenerator[Item, None],
+        attempt: Attempt,
+    ) -> AsyncGenerator[Item, None]:
         """`first`, then the others; the answer is stored before it is passed on."""
-        async with aclosing(items):
-            item: int | Answered | None = first
-            while item is not None:
-                if isinstance(item, Answered):
-                    await run_in_threadpool(self.store.answer, signed.job_id, item)
-                    logs.event("answered", job=signed.job_id, tokens=len(item.output))
-                yield item
-                item = await anext(items, None)
-
-    async def _ask(self, url: str) -> Offer | None:
         try:
-            offer = await fetch_offer(self.client, url)
-            registered = await self.registered(offer.model_root)
-        except AssayError as error:
-            logs.warning("provider_unavailable", url=url, error=error.message)
-            return None
-        if registered is None or registered.model.tokenizer_hash != self._tokenizer_hash:
-            logs.warning("offer_refused", url=url, root=offer.model_root)
-            return None
-        return offer
+            async with aclosing(items):
+                item: Item | None = first
+                while item is not None:
+                    if isinstance(item, Answered):
+                        await self._answered(signed, item, attempt)
+                    yield item
+                    item = await anext(items, None)
+        except UpstreamError as error:
+            attempt.failed()
+            logs.warning("provider_failed", job=signed.job_id, error=error.message)
+            raise
+        finally:
+            attempt.close()
+
+    async def _answered(self, signed: SignedJob, answered: Answered, attempt: Attempt) -> None:
+        count = answered.receipt.output_tokens
+        attempt.answered(count)
+        await self.store.answer(signed.job_id, answered)
+        logs.event("answered", job=signed.job_id, tokens=count)
+
+    async def _suited(self, request: GenerationRequest) -> list[Offer]:
+        """Who can serve it. Providers that were silent are asked again before it is refused."""
+        await self.directory.meet()
+        try:
+            return self.router.suited(request.model, request.wishes, request.can_wait)
+        except InputError:
+            await self.directory.turn()
+        return self.router.suited(request.model, request.wishes, request.can_wait)
 
     async def _header(self, name: str, offer: Offer) -> Model:
         registered = await self.registered(offer.model_root)
         if registered is None:
-            raise model_not_found(name, sorted(self.catalogue.models()))
+            raise model_not_found(name, sorted(self.router.catalogue.models()))
         return registered.model
 
-    def _tokens(self, request: GenerationRequest, header: Model) -> list[int]:
-        if isinstance(request.prompt, str):
-            return self.tokenizer.encode(request.prompt)
-        outside = [token for token in request.prompt if token >= header.vocab_size]
-        if outside:
-            raise InputError(
-                f"token {outside[0]} is outside the vocabulary of {header.vocab_size}",
-                code="invalid_value",
-                param="prompt",
-            )
-        return list(request.prompt)
+
+def wrong_endpoint(name: str, asked_to_embed: bool) -> InputError:
+    gives, where = "embeddings", "/v1/embeddings"
+    if asked_to_embed:
+        gives, where = "tokens", "/v1/completions or /v1/chat/completions"
+    return InputError(
+        f"the model '{name}' gives {gives}; ask for them at {where}",
+        code="wrong_endpoint",
+        param="model",
+    )

@@ -30,6 +30,10 @@ class ModelHeaders:
         self._lock = threading.Lock()
         self._known: dict[bytes, Registered] = {}
 
+    def known(self, root: bytes) -> Registered | None:
+        """A header that was read before; asks nobody."""
+        return self._known.get(root)
+
     def find(self, root: bytes) -> Registered | None:
         """The registered header of a root; None if the chain does not know it."""
         with self._lock:

@@ -31,22 +31,28 @@ from assay.gateway.upstream import check_answer, fetch_claim, fetch_job
 
 async def receipt(desk: Desk, job_id: bytes) -> dict[str, Any]:
     """The JSON of `GET /v1/receipts/{id}`; InputError (404) for a job of somebody else."""
-    found = await run_in_threadpool(desk.store.find, job_id)
+    found = await desk.store.find(job_id)
     if found is None:
-        raise InputError(
-            f"no receipt {hexed(job_id)}; ids are in the x-assay-receipt header of answers",
-            code="receipt_not_found",
-            status=404,
-        )
+        raise not_found(job_id)
     signed, answered = found
-    batch = await run_in_threadpool(desk.store.batch, job_id)
-    if answered is None or batch is None:
-        answered, batch = await _ask_provider(desk, signed, answered)
+    batch = await desk.store.batch(job_id)
     claim = await run_in_threadpool(_claim, desk, batch) if batch else None
+    if answered is None or claim is None or not claim["challenge_until"]:
+        # Not posted yet when somebody last asked, or undone since by a reorganisation.
+        answered, batch = await ask_provider(desk, signed, answered)
+        claim = await run_in_threadpool(_claim, desk, batch) if batch else None
     return _body(desk, signed, answered, batch, claim)
 
 
-async def _ask_provider(
+def not_found(job_id: bytes) -> InputError:
+    return InputError(
+        f"no receipt {hexed(job_id)}; ids are in the x-assay-receipt header of answers",
+        code="receipt_not_found",
+        status=404,
+    )
+
+
+async def ask_provider(
     desk: Desk, signed: SignedJob, answered: Answered | None
 ) -> tuple[Answered | None, dict[str, Any] | None]:
     """Fetch and check what we do not know yet: the batch, and an answer whose stream broke."""
@@ -63,7 +69,7 @@ async def _ask_provider(
         return answered, None
     if answered is None or batch is None or statement != answered.receipt:
         return answered, None
-    await run_in_threadpool(desk.store.set_batch, signed.job_id, batch)
+    await desk.store.set_batch(signed.job_id, batch)
     return answered, batch
 
 
@@ -75,8 +81,15 @@ async def _recover(
     signature = parse_bytes(status.get("receipt_signature"), "receipt_signature")
     data = ClaimData.parse(value)
     answered = Answered(data.output, data.receipt, signature)
-    check_answer(signed, answered, desk.network.chain_id, desk.network.settlement.address)
-    await run_in_threadpool(desk.store.answer, signed.job_id, answered)
+    registered = await desk.registered(signed.job.model_root)
+    if registered is None:
+        raise UpstreamError(f"model {hexed(signed.job.model_root)} is not registered")
+    chain_id, settlement = desk.network.chain_id, desk.network.settlement.address
+    check_answer(signed, answered, registered.model, chain_id, settlement)
+    await desk.store.answer(signed.job_id, answered)
+    found = answered.receipt
+    # It was denied before, and the job released.
+    await desk.store.charge(signed.job_id, signed.job.provider, found.price, found.output_tokens)
     return answered
 
 
@@ -111,7 +124,7 @@ def _claim(desk: Desk, batch: dict[str, Any]) -> dict[str, Any]:
     claim_id = settlement.claim_id(batch_id, batch["index"])
     return {
         "claim_id": hexed(claim_id),
-        "status": settlement.status(claim_id).name.lower(),
+        "status": settlement.status(batch_id, batch["index"]).name.lower(),
         "challenge_until": settlement.challenge_until(batch_id),
         "open_games": game.open_games(claim_id),
         "chain_time": desk.network.now(),

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from eth_utils.crypto import keccak
-
 from assay.core.errors import InputError
+from assay.core.keccak import keccak
 from assay.core.types import TEMPERATURE_ONE
-from assay.core.wire import parse_address
+from assay.core.wire import parse_object
+from assay.engine.chat import Chat, refuse_tools
+from assay.gateway.fields import (
+    bad_value,
+    checked_flag,
+    checked_number,
+    checked_text,
+    empty_value,
+    is_token,
+)
+from assay.gateway.routing.preferences import ANY, Preferences, parse_preferences
 
 MAX_TEMPERATURE = 4.0
 MIN_TEMPERATURE = 0.05
@@ -26,11 +35,27 @@ MAX_SEED = 2**256 - 1
 _IGNORED = frozenset(
     ("user", "metadata", "store", "safety_identifier", "prompt_cache_key", "service_tier")
 )
+MAX_CHOICES = 16
+MAX_STOPS, MAX_STOP = 4, 256
+"""Stop sequences of a request, and characters of one."""
+CONSTRAINED = (
+    "a constraint on decoding would change the claim, which is that each token has the largest of "
+    "the committed logits with the seed's noise; ask for the form in the prompt, and leave it out"
+)
+"""Why what needs constrained decoding is refused."""
+_INEXACT = "it would change the answer and has no exact definition yet; leave it out"
+_REASONS = {
+    "response_format": CONSTRAINED,
+    "tool_choice": f"use auto or none: {CONSTRAINED}",
+    "functions": "use tools",
+    "function_call": "use tools and tool_choice",
+    "logprobs": "probabilities are floats of the exact logits, which no receipt commits to",
+    "top_logprobs": "probabilities are floats of the exact logits, which no receipt commits to",
+}
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "top_p": (1,),
     "top_k": (0, -1),
     "min_p": (0,),
-    "n": (1,),
     "best_of": (1,),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
@@ -38,11 +63,9 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "logit_bias": ({},),
     "logprobs": (False,),
     "top_logprobs": (),
-    "stop": ([], ""),
     "suffix": ("",),
     "echo": (False,),
     "tools": ([],),
-    "tool_choice": ("none",),
     "functions": ([],),
     "function_call": ("none",),
     "parallel_tool_calls": (True, False),
@@ -56,10 +79,14 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 }
 """Known parameters that are not supported, with the values (besides null) that mean "off"."""
 _COMMON = frozenset(
-    ("model", "temperature", "seed", "max_tokens", "stream", "stream_options", "provider")
-)
+    (
+        "model", "temperature", "seed", "max_tokens", "stream", "stream_options", "provider", "n",
+        "stop",
+    )
+)  # fmt: skip
 _COMPLETION = _COMMON | {"prompt"}
-_CHAT = _COMMON | {"messages", "max_completion_tokens"}
+_CHAT = _COMMON | {"messages", "max_completion_tokens", "tools", "tool_choice"}
+_ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True)
@@ -67,28 +94,41 @@ class GenerationRequest:
     """One request, checked as far as that needs no model.
 
     Attributes:
-        prompt: text, or token ids given by the caller.
+        prompt: text, a chat that is yet to become text, or token ids given by the caller.
         inv_temperature: 1/T in Q16, 0 for greedy.
         seed: 32 bytes, or None to draw one.
         max_tokens: None for the gateway's default.
-        only: provider addresses that may serve it; None for any.
+        wishes: what the caller asks of the provider.
+        n: answers that are wanted, each a job of its own.
+        stop: sequences at which the text, but not what is paid for, ends.
+        can_wait: whether it is a batch's, at a batch's price.
     """
 
     model: str
-    prompt: str | tuple[int, ...]
-    chat: bool
+    prompt: str | Chat | tuple[int, ...]
     inv_temperature: int
     seed: bytes | None
     max_tokens: int | None
     stream: bool
     include_usage: bool
-    only: tuple[str, ...] | None
+    wishes: Preferences = ANY
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    can_wait: bool = False
+
+    def jobs(self) -> list[GenerationRequest]:
+        """One for each answer; the first has the caller's seed, the others what follows from it."""
+        return [replace(self, n=1, seed=_nth_seed(self.seed, index)) for index in range(self.n)]
+
+    @property
+    def offers_tools(self) -> bool:
+        return isinstance(self.prompt, Chat) and bool(self.prompt.tools)
 
 
 def completion_request(body: Mapping[str, Any]) -> GenerationRequest:
     """`POST /v1/completions`."""
     _refuse_unsupported(body, _COMPLETION)
-    return _request(body, _completion_prompt(body.get("prompt")), False, body.get("max_tokens"))
+    return _request(body, _completion_prompt(body.get("prompt")), body.get("max_tokens"))
 
 
 def chat_request(body: Mapping[str, Any]) -> GenerationRequest:
@@ -96,28 +136,28 @@ def chat_request(body: Mapping[str, Any]) -> GenerationRequest:
     _refuse_unsupported(body, _CHAT)
     limit = body.get("max_completion_tokens")
     limit = body.get("max_tokens") if limit is None else limit
-    return _request(body, render_chat(body.get("messages")), True, limit)
+    chat = Chat(_messages(body.get("messages")), _tools(body))
+    return _request(body, chat, limit)
 
 
-def render_chat(messages: object) -> str:
+def plain_chat(chat: Chat) -> str:
     """The prompt of a chat for a model without a chat template.
 
     The contents in order, with an empty line between: a base model continues the text.
     """
-    if not isinstance(messages, list) or not messages:
-        raise _bad("messages", "expected a list of at least one message")
-    return "\n\n".join(_content(message, i) for i, message in enumerate(messages))
+    refuse_tools(chat, "this model has no chat template that could say what tools are")
+    return "\n\n".join(message["content"] for message in chat.messages)
 
 
 def inv_temperature(value: object) -> int:
     """1/T in Q16 for `temperature` T; 0 stands for greedy, null for T = 1."""
     if value is None:
         return TEMPERATURE_ONE
-    number = _number(value, "temperature")
+    number = checked_number(value, "temperature")
     if number == 0:
         return 0
     if not MIN_TEMPERATURE <= number <= MAX_TEMPERATURE:
-        raise _bad(
+        raise bad_value(
             "temperature",
             f"{value} is out of range; use 0 (greedy) or {MIN_TEMPERATURE} to {MAX_TEMPERATURE:g}",
         )
@@ -129,28 +169,51 @@ def seed_bytes(value: object) -> bytes | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > MAX_SEED >> 1:
-        raise _bad("seed", "expected an integer of at most 255 bits")
+        raise bad_value("seed", "expected an integer of at most 255 bits")
     return keccak((value & MAX_SEED).to_bytes(32, "big"))
 
 
 def _request(
-    body: Mapping[str, Any], prompt: str | tuple[int, ...], chat: bool, limit: object
+    body: Mapping[str, Any], prompt: str | Chat | tuple[int, ...], limit: object
 ) -> GenerationRequest:
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise _bad("model", "name a model; GET /v1/models lists them")
-    stream = _flag(body.get("stream"), "stream")
+        raise bad_value("model", "name a model; GET /v1/models lists them")
+    stream = checked_flag(body.get("stream"), "stream")
     return GenerationRequest(
         model=model,
         prompt=prompt,
-        chat=chat,
         inv_temperature=inv_temperature(body.get("temperature")),
         seed=seed_bytes(body.get("seed")),
         max_tokens=_limit(limit),
         stream=stream,
         include_usage=_include_usage(body.get("stream_options"), stream),
-        only=_only(body.get("provider")),
+        wishes=parse_preferences(body.get("provider")),
+        n=_choices(body.get("n")),
+        stop=_stops(body.get("stop")),
     )
+
+
+def _nth_seed(seed: bytes | None, index: int) -> bytes | None:
+    return seed if seed is None or index == 0 else keccak(seed + index.to_bytes(32, "big"))
+
+
+def _choices(value: object) -> int:
+    if value is None:
+        return 1
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_CHOICES:
+        raise bad_value("n", f"{value!r} is out of range; expected 1 to {MAX_CHOICES}")
+    return value
+
+
+def _stops(value: object) -> tuple[str, ...]:
+    """A text or a list of up to four; empty ones stand for none."""
+    stops = [value] if isinstance(value, str) else [] if value is None else value
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
+        raise bad_value("stop", "expected a text or a list of texts")
+    if len(stops) > MAX_STOPS or any(len(stop) > MAX_STOP for stop in stops):
+        raise bad_value("stop", f"at most {MAX_STOPS} sequences of at most {MAX_STOP} characters")
+    return tuple(stop for stop in stops if stop)
 
 
 def _refuse_unsupported(body: Mapping[str, Any], supported: frozenset[str]) -> None:
@@ -165,8 +228,7 @@ def _refuse_unsupported(body: Mapping[str, Any], supported: frozenset[str]) -> N
             )
         if not any(_same(value, neutral) for neutral in _NEUTRAL[name]):
             raise InputError(
-                f"{name}={json.dumps(value)[:80]} is not supported: it would change the answer and "
-                "has no exact definition yet; leave it out",
+                f"{name}={json.dumps(value)[:80]} is not supported: {_REASONS.get(name, _INEXACT)}",
                 code="unsupported_parameter",
                 param=name,
             )
@@ -181,34 +243,79 @@ def _completion_prompt(prompt: object) -> str | tuple[int, ...]:
     if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
         prompt = prompt[0]
     if isinstance(prompt, str):
-        return _text(prompt, "prompt")
+        return checked_text(prompt, "prompt")
     if not isinstance(prompt, list):
-        raise _bad("prompt", "expected a string or a list of token ids")
-    if len(prompt) > 1 and not all(_is_token(item) for item in prompt):
-        raise _bad("prompt", "one prompt a request: a string or a list of token ids")
+        raise bad_value("prompt", "expected a string or a list of token ids")
+    if len(prompt) > 1 and not all(is_token(item) for item in prompt):
+        raise bad_value("prompt", "one prompt a request: a string or a list of token ids")
     if not prompt:
-        raise _empty("prompt")
-    if not all(_is_token(item) for item in prompt):
-        raise _bad("prompt", "token ids are integers from 0 to 2^32 - 1")
+        raise empty_value("prompt")
+    if not all(is_token(item) for item in prompt):
+        raise bad_value("prompt", "token ids are integers from 0 to 2^32 - 1")
     return tuple(prompt)
 
 
-def _is_token(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32
+def _messages(messages: object) -> list[dict[str, Any]]:
+    if not isinstance(messages, list) or not messages:
+        raise bad_value("messages", "expected a list of at least one message")
+    return [_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
 
 
-def _content(message: object, index: int) -> str:
-    where = f"messages[{index}]"
+def _message(message: object, where: str) -> dict[str, Any]:
+    """What templates know of a message: role, content, and who is called or answers."""
     if not isinstance(message, Mapping):
-        raise _bad(where, "expected an object with role and content")
-    if message.get("role") not in ("system", "developer", "user", "assistant"):
-        raise _bad(f"{where}.role", "expected system, developer, user or assistant")
-    content = message.get("content")
+        raise bad_value(where, "expected an object with role and content")
+    role, content, calls = (message.get(key) for key in ("role", "content", "tool_calls"))
+    if role not in _ROLES:
+        raise bad_value(f"{where}.role", f"expected one of {', '.join(_ROLES)}")
+    found: dict[str, Any] = {"role": role, "content": None}
+    if content is not None or not calls:
+        found["content"] = _content(content, f"{where}.content")
+    if calls:
+        found["tool_calls"] = _calls(calls, f"{where}.tool_calls")
+    for key in ("name", "tool_call_id"):
+        if isinstance(message.get(key), str):
+            found[key] = message[key]
+    return found
+
+
+def _content(content: object, where: str) -> str:
     if isinstance(content, list):
-        content = "".join(_part(part, f"{where}.content") for part in content)
+        content = "".join(_part(part, where) for part in content)
     if not isinstance(content, str):
-        raise _bad(f"{where}.content", "expected text")
-    return _text(content, f"{where}.content")
+        raise bad_value(where, "expected text")
+    return checked_text(content, where)
+
+
+def _calls(calls: object, where: str) -> list[dict[str, Any]]:
+    """Earlier calls of tools; their arguments, JSON text in OpenAI's form, as templates expect."""
+    if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
+        raise bad_value(where, "expected a list of objects")
+    found = []
+    for call in calls:
+        function = call.get("function")
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise bad_value(where, "expected objects with function.name and function.arguments")
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            arguments = parse_object(arguments.encode("utf-8", "surrogatepass"))
+        found.append({**call, "function": {**function, "arguments": arguments}})
+    return found
+
+
+def _tools(body: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    tools, choice = body.get("tools"), body.get("tool_choice")
+    if choice not in (None, "none", "auto"):
+        raise InputError(
+            f"tool_choice={json.dumps(choice)[:80]} is not supported: {_REASONS['tool_choice']}",
+            code="unsupported_parameter",
+            param="tool_choice",
+        )
+    if not tools or choice == "none":
+        return None
+    if not isinstance(tools, list) or not all(isinstance(tool, Mapping) for tool in tools):
+        raise bad_value("tools", "expected a list of objects")
+    return tools
 
 
 def _part(part: object, where: str) -> str:
@@ -216,36 +323,16 @@ def _part(part: object, where: str) -> str:
         text = part.get("text")
         if isinstance(text, str):
             return text
-    raise _bad(where, 'only parts of {"type": "text"} are supported')
-
-
-def _text(text: str, name: str) -> str:
-    if not text:
-        raise _empty(name)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{name}: a lone surrogate at character {error.start} has no UTF-8 form",
-            code="invalid_utf8",
-            param=name,
-        ) from error
-    return text
+    raise bad_value(where, 'only parts of {"type": "text"} are supported')
 
 
 def _limit(value: object) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**32:
-        raise _bad("max_tokens", f"{value!r} is out of range; expected an integer of at least 1")
-    return value
-
-
-def _flag(value: object, name: str) -> bool:
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise _bad(name, "expected true or false")
+        raise bad_value(
+            "max_tokens", f"{value!r} is out of range; expected an integer of at least 1"
+        )
     return value
 
 
@@ -253,42 +340,5 @@ def _include_usage(options: object, stream: bool) -> bool:
     if options is None:
         return False
     if not stream or not isinstance(options, Mapping):
-        raise _bad("stream_options", "an object, and only with stream=true")
-    return _flag(options.get("include_usage"), "stream_options.include_usage")
-
-
-def _only(routing: object) -> tuple[str, ...] | None:
-    if routing is None:
-        return None
-    if not isinstance(routing, Mapping):
-        raise _bad("provider", 'expected an object such as {"only": ["0x…"]}')
-    for key in routing:
-        if key != "only":
-            raise InputError(
-                f"provider.{key} is not supported; use provider.only",
-                code="unsupported_parameter",
-                param=f"provider.{key}",
-            )
-    only = routing.get("only")
-    if not isinstance(only, list) or not only:
-        raise _bad("provider.only", "expected a list of at least one address")
-    return tuple(parse_address(address, "provider.only") for address in only)
-
-
-def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _bad(name, f"expected a number, got {value!r}")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise _bad(name, "is out of range") from error
-
-
-def _empty(name: str) -> InputError:
-    return InputError(
-        f"{name} is empty; give at least one character", code="empty_prompt", param=name
-    )
-
-
-def _bad(name: str, why: str) -> InputError:
-    return InputError(f"{name}: {why}", code="invalid_value", param=name)
+        raise bad_value("stream_options", "an object, and only with stream=true")
+    return checked_flag(options.get("include_usage"), "stream_options.include_usage")

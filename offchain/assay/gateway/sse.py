@@ -7,14 +7,18 @@ is the `assay` object (receipt id, provider, price) in whole answers and in the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.core.errors import AssayError
 from assay.core.wire import error_body
 
 DONE = "data: [DONE]\n\n"
+KEEP_ALIVE = ": keep-alive\n\n"
+"""A comment: clients skip it, and proxies see that the connection lives."""
+MARK = "text"
+"""Stands for a piece's text, behind everything else that could hold this word."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ COMPLETION = Shape("cmpl", "text_completion", "text_completion", False)
 
 
 @dataclass(frozen=True)
+class Choice:
+    """One complete answer to a request; `calls` are OpenAI's objects."""
+
+    text: str
+    finish: str
+    calls: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class Envelope:
     """What every object of one answer repeats."""
 
@@ -39,43 +52,55 @@ class Envelope:
     job_id: str
     model: str
     created: int
+    _frames: dict[int, tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     def whole(
-        self, text: str, finish: str, usage: Mapping[str, int], assay: Mapping[str, Any]
+        self, choices: Sequence[Choice], usage: Mapping[str, int], assay: Mapping[str, Any]
     ) -> dict[str, Any]:
         """A complete answer."""
-        if self.shape.chat:
-            message = {"role": "assistant", "content": text, "refusal": None}
-            choice: dict[str, Any] = {"message": message}
-        else:
-            choice = {"text": text}
         return {
             **self._head(self.shape.whole),
-            "choices": [{"index": 0, "logprobs": None, "finish_reason": finish, **choice}],
+            "choices": [self._complete(*item) for item in enumerate(choices)],
             "usage": dict(usage),
             "assay": dict(assay),
         }
 
-    def first(self) -> str:
+    def first(self, index: int = 0) -> str:
         """What a stream opens with: the role, in a chat."""
         if not self.shape.chat:
             return ""
-        return self._event([self._choice({"delta": {"role": "assistant", "content": ""}})])
+        body = {"delta": {"role": "assistant", "content": ""}}
+        return self._event([_choice(index, body)])
 
-    def piece(self, text: str) -> str:
-        body = {"delta": {"content": text}} if self.shape.chat else {"text": text}
-        return self._event([self._choice(body)])
+    def piece(self, text: str, index: int = 0) -> str:
+        """One for every token: what stands around the text is written once."""
+        frame = self._frames.get(index)
+        if frame is None:
+            body = {"delta": {"content": MARK}} if self.shape.chat else {"text": MARK}
+            before, _, after = self._event([_choice(index, body)]).rpartition(json.dumps(MARK))
+            frame = self._frames[index] = before, after
+        return f"{frame[0]}{json.dumps(text)}{frame[1]}"
 
-    def last(self, finish: str, assay: Mapping[str, Any]) -> str:
+    def calls(self, calls: Sequence[Mapping[str, Any]], index: int = 0) -> str:
+        """All calls of tools in one chunk."""
+        numbered = [{"index": number, **call} for number, call in enumerate(calls)]
+        return self._event([_choice(index, {"delta": {"tool_calls": numbered}})])
+
+    def last(self, finish: str, assay: Mapping[str, Any], index: int = 0) -> str:
         body: dict[str, Any] = {"delta": {}} if self.shape.chat else {"text": ""}
-        return self._event([self._choice(body, finish)], {"assay": dict(assay)})
+        return self._event([_choice(index, body, finish)], {"assay": dict(assay)})
 
     def usage(self, usage: Mapping[str, int], assay: Mapping[str, Any]) -> str:
         """The extra chunk that `include_usage` asks for."""
         return self._event([], {"usage": dict(usage), "assay": dict(assay)})
 
-    def _choice(self, body: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
-        return {"index": 0, "logprobs": None, "finish_reason": finish, **body}
+    def _complete(self, index: int, choice: Choice) -> dict[str, Any]:
+        if not self.shape.chat:
+            return _choice(index, {"text": choice.text}, choice.finish)
+        message: dict[str, Any] = {"role": "assistant", "content": choice.text, "refusal": None}
+        if choice.calls:
+            message |= {"content": choice.text or None, "tool_calls": list(choice.calls)}
+        return _choice(index, {"message": message}, choice.finish)
 
     def _event(self, choices: list[dict[str, Any]], more: Mapping[str, Any] | None = None) -> str:
         return event({**self._head(self.shape.chunk), "choices": choices, **(more or {})})
@@ -89,8 +114,10 @@ class Envelope:
         }
 
 
-def event(value: Mapping[str, Any]) -> str:
-    return f"data: {json.dumps(value)}\n\n"
+def event(value: Mapping[str, Any], name: str | None = None) -> str:
+    """`name` for APIs whose events have types."""
+    title = f"event: {name}\n" if name else ""
+    return f"{title}data: {json.dumps(value)}\n\n"
 
 
 def error_event(error: AssayError) -> str:
@@ -104,3 +131,7 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
     }
+
+
+def _choice(index: int, body: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return {"index": index, "logprobs": None, "finish_reason": finish, **body}

@@ -10,13 +10,16 @@ from eth_utils.crypto import keccak
 from assay.core.errors import InputError
 from assay.core.types import TEMPERATURE_ONE
 from assay.core.wire import parse_object
+from assay.engine.chat import Chat
 from assay.gateway.requests import (
     GenerationRequest,
     chat_request,
     completion_request,
     inv_temperature,
+    plain_chat,
     seed_bytes,
 )
+from assay.gateway.routing.preferences import ANY
 
 
 def completion(**fields: Any) -> GenerationRequest:
@@ -32,7 +35,7 @@ def refusal(**fields: Any) -> InputError:
 def test_defaults() -> None:
     request = completion()
     assert (request.prompt, request.inv_temperature) == ("p", TEMPERATURE_ONE)
-    assert (request.seed, request.max_tokens, request.only) == (None, None, None)
+    assert (request.seed, request.max_tokens, request.wishes) == (None, None, ANY)
     assert not request.stream
 
 
@@ -83,7 +86,6 @@ def test_max_tokens_out_of_range(limit: object) -> None:
     [
         ("top_p", 0.9),
         ("top_k", 5),
-        ("n", 2),
         ("best_of", 2),
         ("logprobs", 1),
         ("logprobs", True),
@@ -91,12 +93,11 @@ def test_max_tokens_out_of_range(limit: object) -> None:
         ("presence_penalty", 0.5),
         ("frequency_penalty", -1),
         ("logit_bias", {"5": 1}),
-        ("stop", ["\n"]),
         ("suffix", "x"),
         ("echo", True),
         ("tools", [{}]),
         ("response_format", {"type": "json_object"}),
-        ("n", True),
+        ("best_of", True),
     ],
 )
 def test_parameters_that_would_change_the_answer_are_refused(name: str, value: object) -> None:
@@ -112,6 +113,39 @@ def test_parameters_that_would_change_the_answer_are_refused(name: str, value: o
 )  # fmt: skip
 def test_parameters_that_change_nothing_pass(name: str, value: object) -> None:
     assert completion(**{name: value}) == completion()
+
+
+def test_several_answers_are_several_jobs() -> None:
+    """The first has the caller's seed; the others follow from it, so that all can be repeated."""
+    seeds = [job.seed for job in completion(n=3, seed=7).jobs()]
+    assert seeds == [job.seed for job in completion(n=3, seed=7).jobs()]
+    assert seeds[0] == seed_bytes(7) and len(set(seeds)) == 3
+    assert {job.seed for job in completion(n=2).jobs()} == {None}
+    assert {job.n for job in completion(n=3).jobs()} == {1}
+
+
+@pytest.mark.parametrize("count", [0, 17, True, 1.0, "2"])
+def test_numbers_of_answers_that_are_none(count: object) -> None:
+    assert refusal(n=count).param == "n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"), [("x", ("x",)), (["x", ""], ("x",)), ([], ()), (None, ()), ("", ())]
+)
+def test_stop_sequences(stop: object, expected: tuple[str, ...]) -> None:
+    assert completion(stop=stop).stop == expected
+
+
+@pytest.mark.parametrize("stop", [5, ["a", 1], list("abcde"), "x" * 257])
+def test_stop_sequences_that_are_none(stop: object) -> None:
+    assert refusal(stop=stop).param == "stop"
+
+
+def test_what_needs_constrained_decoding_is_refused_with_the_reason() -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+    error = refusal(response_format=schema)
+    assert "would change the claim" in error.message
+    assert (error.code, error.param) == ("unsupported_parameter", "response_format")
 
 
 def test_an_unknown_parameter_is_refused() -> None:
@@ -156,16 +190,67 @@ def test_a_body_that_is_no_object(body: bytes) -> None:
     assert caught.value.code == "invalid_json"
 
 
-def test_messages_are_joined_by_empty_lines() -> None:
-    messages = [
-        {"role": "system", "content": "one"},
-        {
-            "role": "user",
-            "content": [{"type": "text", "text": "two"}, {"type": "text", "text": "!"}],
-        },
+def chat(*messages: dict[str, Any], **fields: Any) -> Chat:
+    request = chat_request({"model": "m", "messages": list(messages), **fields})
+    assert isinstance(request.prompt, Chat)
+    return request.prompt
+
+
+def test_a_chat_keeps_its_messages() -> None:
+    parts = [{"type": "text", "text": "two"}, {"type": "text", "text": "!"}]
+    found = chat(
+        {"role": "system", "content": "one", "name": "n", "refusal": None},
+        {"role": "user", "content": parts},
+    )
+    assert found.messages == [
+        {"role": "system", "content": "one", "name": "n"},
+        {"role": "user", "content": "two!"},
     ]
-    request = chat_request({"model": "m", "messages": messages, "max_completion_tokens": 3})
-    assert (request.prompt, request.max_tokens, request.chat) == ("one\n\ntwo!", 3, True)
+    assert found.tools is None
+
+
+def test_a_chats_limit_has_two_names() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 4}
+    assert chat_request(body).max_tokens == 4
+    assert chat_request(body | {"max_completion_tokens": 3}).max_tokens == 3
+
+
+def test_messages_are_joined_by_empty_lines_where_there_is_no_template() -> None:
+    found = chat({"role": "system", "content": "one"}, {"role": "user", "content": "two!"})
+    assert plain_chat(found) == "one\n\ntwo!"
+
+
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {}}}
+USER = {"role": "user", "content": "hi"}
+CALL = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+
+
+def test_tools_reach_the_template() -> None:
+    calling = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    answer = {"role": "tool", "content": "2", "tool_call_id": "c"}
+    found = chat(USER, calling, answer, tools=[TOOL], tool_choice="auto")
+    assert found.tools == [TOOL]
+    assert found.messages[1]["tool_calls"][0]["function"]["arguments"] == {"a": 1}
+    assert found.messages[2] == answer
+    assert chat(USER, tools=[TOOL], tool_choice="none").tools is None
+    for without in (found, Chat(found.messages), Chat([USER], [TOOL])):
+        with pytest.raises(InputError, match=r"no chat template.*leave out tools") as caught:
+            plain_chat(without)
+        assert caught.value.code == "unsupported_parameter"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": {}, "tool_choice": "required"}, "tool_choice"),
+        ({"tools": "add"}, "tools"),
+        ({"tools": ["add"]}, "tools"),
+    ],
+)
+def test_tools_that_are_none(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(InputError) as caught:
+        chat(USER, **fields)
+    assert (caught.value.status, caught.value.param) == (400, param)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +261,10 @@ def test_messages_are_joined_by_empty_lines() -> None:
         "hi",
         ["hi"],
         [{"content": "hi"}],
-        [{"role": "tool", "content": "hi"}],
+        [{"role": "poet", "content": "hi"}],
+        [{"role": "assistant", "tool_calls": "add"}],
+        [{"role": "assistant", "tool_calls": [{"name": "add"}]}],
+        [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}],
         [{"role": "user"}],
         [{"role": "user", "content": ""}],
         [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}],
@@ -188,15 +276,12 @@ def test_messages_that_are_none(messages: object) -> None:
     assert caught.value.status == 400
 
 
-def test_routing_names_providers() -> None:
+def test_routing_is_read() -> None:
+    """All of it is in `test_preferences.py`."""
     address = "0x" + "ab" * 20
-    (only,) = completion(provider={"only": [address]}).only or ()
+    (only,) = completion(provider={"only": [address]}).wishes.only or ()
     assert only.lower() == address
-
-
-@pytest.mark.parametrize("routing", [{"only": []}, {"only": ["x"]}, {"order": []}, [], {"only": 1}])
-def test_routing_that_is_none(routing: object) -> None:
-    assert refusal(provider=routing).status == 400
+    assert refusal(provider={"quality": 1}).param == "provider.quality"
 
 
 def test_usage_is_only_for_streams() -> None:

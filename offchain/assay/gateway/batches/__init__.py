@@ -1,0 +1,1 @@
+"""Files, and batches of requests that run on idle capacity and survive the end of a gateway."""

@@ -1,0 +1,1 @@
+"""`/v1/responses`: a chat whose turns the gateway keeps, in OpenAI's newer form."""
