@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from assay.core.errors import InputError
 from assay.core.hashes import PROMPT_SIDE
 from assay.core.tokens import TokenList
-from assay.core.types import Job, Model
+from assay.core.types import AUDITOR_DATA, PRIVATE_DATA, PUBLIC_DATA, Job, Model
 
-PUBLIC_DATA = 0
 MAX_INV_TEMPERATURE = 1_310_720
 """1/0.05 in Q16."""
 MIN_INV_TEMPERATURE = 16_384
@@ -64,7 +63,11 @@ def check_standing(job: Job, standing: Standing) -> None:
         raise _refuse("bad_signature", f"the signature is not {job.consumer}'s", "signature", 401)
     if job.deadline < standing.now + DEADLINE_MARGIN_SECONDS:
         raise _refuse(
-            "deadline", f"deadline {job.deadline} is over; it is {standing.now}", "job.deadline"
+            "deadline",
+            f"deadline {job.deadline} is over or within {DEADLINE_MARGIN_SECONDS} s; it is "
+            f"{standing.now} here: sign a later one, or try another provider",
+            "job.deadline",
+            503,
         )
     need = standing.unpaid + job.price(job.max_output_tokens)
     if standing.funds < need:
@@ -98,8 +101,12 @@ def _check_place(job: Job, terms: Terms) -> None:
             "job.model_root",
             404,
         )
-    if job.data_mode != PUBLIC_DATA:
-        raise _refuse("data_mode", f"data mode {job.data_mode}; only 0 (public)", "job.data_mode")
+    if job.data_mode not in (PUBLIC_DATA, AUDITOR_DATA, PRIVATE_DATA):
+        raise _refuse(
+            "data_mode",
+            f"data mode {job.data_mode}; 0 (public), 1 (auditors) or 2 (private)",
+            "job.data_mode",
+        )
 
 
 def _check_prompt(job: Job, prompt: Sequence[int], salt: bytes, model: Model) -> None:
@@ -116,11 +123,29 @@ def _check_prompt(job: Job, prompt: Sequence[int], salt: bytes, model: Model) ->
             )
     if TokenList(prompt, salt, PROMPT_SIDE).root != job.prompt_root:
         raise _refuse("prompt_root", "tokens and salt do not give the signed root", "tokens")
+    _check_room(job, len(prompt), model)
+
+
+def _check_room(job: Job, prompt_tokens: int, model: Model) -> None:
     limit = model.context_length
-    if job.max_output_tokens < 1 or len(prompt) + job.max_output_tokens > limit:
+    if model.embeds:
+        if prompt_tokens > limit:
+            raise _refuse(
+                "context_length_exceeded",
+                f"{prompt_tokens} prompt tokens; the context holds {limit}",
+                "tokens",
+            )
+        if job.max_output_tokens != 1:
+            raise _refuse(
+                "max_output_tokens",
+                f"max_output_tokens is {job.max_output_tokens}; an embedding is one output: sign 1",
+                "job.max_output_tokens",
+            )
+        return
+    if job.max_output_tokens < 1 or prompt_tokens + job.max_output_tokens > limit:
         raise _refuse(
             "context_length_exceeded",
-            f"{len(prompt)} prompt tokens and up to {job.max_output_tokens} output tokens; the "
+            f"{prompt_tokens} prompt tokens and up to {job.max_output_tokens} output tokens; the "
             f"context holds {limit}, and at least one is for output",
             "job.max_output_tokens",
         )

@@ -6,11 +6,14 @@ An honest provider runs with `Honest`; each cheat overrides the one thing that i
     {"kind": "wrong_token", "index": 3}             another token than sampling gives
     {"kind": "silent", "index": 0}                  the same, and no answer to any game
     {"kind": "tamper", "step": "layer.0.q", "row": -1, "column": 0, "delta": 1, "index": 0}
-                                                    a wrong token, over a trace with one element off
+                                                    a wrong token, over a trace with one element
+                                                    off; of an encoder, the embedding of that trace
     {"kind": "wrong_prompt", "index": 1}            computes over another prompt than signed
     {"kind": "swapped_weight", "tensor": "layer.0.q.weight"}   exchanges two rows of a weight
     {"kind": "truncate", "drop": 2}                 ends early, without an end-of-text token
     {"kind": "wrong_count", "delta": 1}             claims more tokens than it committed to
+    {"kind": "wrong_element", "column": 0, "delta": 1}   an embedding with one element off
+    {"kind": "wrong_root"}                          claims an output that it has not
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from dataclasses import replace
 from typing import Any
 
 from assay.core.errors import ConfigError
+from assay.core.hashes import keccak
 from assay.core.types import Op, Receipt
 from assay.exact.model import ExactModel
-from assay.trace.commitment import ModelCommitment
+from assay.trace.commitment import Commitment, ModelCommitment
 from assay.trace.execute import Tamper
 from assay.trace.pass_trace import PassTrace
 
@@ -47,11 +51,15 @@ class Honest:
         """What is claimed as output token `index`."""
         return token
 
+    def embedding(self, commitment: Commitment, prompt: Sequence[int], row: list[int]) -> list[int]:
+        """What is claimed as the prompt's embedding, of which `row` is what was computed."""
+        return row
+
     def receipt(self, receipt: Receipt) -> Receipt:
         return receipt
 
     def trace(
-        self, commitment: ModelCommitment, prompt: Sequence[int], output: Sequence[int]
+        self, commitment: Commitment, prompt: Sequence[int], output: Sequence[int]
     ) -> PassTrace:
         """The trace shown in a game about the token after prompt + output."""
         return PassTrace(commitment, [*prompt, *output])
@@ -79,7 +87,7 @@ class TamperedTrace(WrongToken):
         self._place = (step, row, column, delta)
 
     def trace(
-        self, commitment: ModelCommitment, prompt: Sequence[int], output: Sequence[int]
+        self, commitment: Commitment, prompt: Sequence[int], output: Sequence[int]
     ) -> PassTrace:
         step, row, column, delta = self._place
         number = find_step(commitment, step)
@@ -87,6 +95,25 @@ class TamperedTrace(WrongToken):
         rows, width = commitment.program.steps[number].shape(positions)
         tamper = Tamper(number, row % rows, column % width, delta)
         return PassTrace(commitment, [*prompt, *output], tamper)
+
+    def embedding(self, commitment: Commitment, prompt: Sequence[int], row: list[int]) -> list[int]:
+        shown: list[int] = self.trace(commitment, prompt, ()).tensors[-1].values[0].tolist()
+        return shown
+
+
+class WrongElement(Honest):
+    def __init__(self, column: int = 0, delta: int = 1) -> None:
+        self._column, self._delta = column, delta
+
+    def embedding(self, commitment: Commitment, prompt: Sequence[int], row: list[int]) -> list[int]:
+        wrong = list(row)
+        wrong[self._column] += self._delta
+        return wrong
+
+
+class WrongRoot(Honest):
+    def receipt(self, receipt: Receipt) -> Receipt:
+        return replace(receipt, output_root=keccak(receipt.output_root))
 
 
 class WrongPrompt(Honest):
@@ -100,7 +127,7 @@ class WrongPrompt(Honest):
         return other
 
     def trace(
-        self, commitment: ModelCommitment, prompt: Sequence[int], output: Sequence[int]
+        self, commitment: Commitment, prompt: Sequence[int], output: Sequence[int]
     ) -> PassTrace:
         vocab = commitment.header.vocab_size
         return PassTrace(commitment, [*self.prompt(prompt, vocab), *output])
@@ -127,8 +154,10 @@ class SwappedWeight(Honest):
         return replace(model, layers=tuple(layers))
 
     def trace(
-        self, commitment: ModelCommitment, prompt: Sequence[int], output: Sequence[int]
+        self, commitment: Commitment, prompt: Sequence[int], output: Sequence[int]
     ) -> PassTrace:
+        if not isinstance(commitment, ModelCommitment):
+            raise ConfigError("the cheat swapped_weight is for decoders; this is an encoder")
         dishonest = copy.copy(commitment)
         dishonest.program = ModelCommitment(self.model(commitment.model)).program
         return PassTrace(dishonest, [*prompt, *output])
@@ -160,6 +189,8 @@ KINDS: dict[str, type[Honest]] = {
     "swapped_weight": SwappedWeight,
     "truncate": Truncated,
     "wrong_count": WrongCount,
+    "wrong_element": WrongElement,
+    "wrong_root": WrongRoot,
 }
 
 
@@ -177,7 +208,7 @@ def make_cheat(description: Mapping[str, Any] | None) -> Honest:
         raise ConfigError(f"cheat {kind!r}: {error}") from error
 
 
-def find_step(commitment: ModelCommitment, step: str | int) -> int:
+def find_step(commitment: Commitment, step: str | int) -> int:
     """A step by its index, its name (`layer.0.q`), or an opcode's name (its first step)."""
     program = commitment.program
     if isinstance(step, int):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Sequence
 
 from assay.chain.game_view import GameView
 from assay.chain.network import Network
-from assay.chain.table import GameTable
+from assay.chain.table import ALERT_SECONDS, GameTable
+from assay.chain.urgency import Urgency
 from assay.core import logs
 from assay.core.game import Player, ProviderMove, Timeout
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE
+from assay.core.shelf import Shelf
 from assay.core.tokens import TokenList
 from assay.provider.cheat import Honest
 from assay.provider.journal import Entry, Journal
 from assay.provider.responder import Defence, next_move
-from assay.trace.commitment import ModelCommitment
+from assay.trace.commitment import Commitment, known
 
 TRACES_KEPT = 4
 """A trace holds every step's output; games over the same token share it."""
@@ -27,21 +29,25 @@ class Defender(GameTable):
         self,
         network: Network,
         journal: Journal,
-        commitment: ModelCommitment,
+        commitments: Sequence[Commitment],
         cheat: Honest,
         address: str,
+        urgency: Urgency | None = None,
+        alert_seconds: float = ALERT_SECONDS,
     ) -> None:
-        super().__init__(network, Player.PROVIDER, address)
+        super().__init__(network, Player.PROVIDER, address, None, urgency, alert_seconds)
         self._journal = journal
-        self._commitment = commitment
+        self._commitments: dict[bytes, Commitment] = {
+            commitment.model_root: commitment for commitment in commitments
+        }
         self._cheat = cheat
-        self._defences: OrderedDict[tuple[bytes, int], Defence] = OrderedDict()
+        self._defences: Shelf[tuple[bytes, int], Defence] = Shelf(TRACES_KEPT)
 
     def _next(self, view: GameView) -> ProviderMove | Timeout | None:
         state = view.state
         if state.turn is Player.CHALLENGER:
             return Timeout() if self._now() > state.deadline else None
-        if not self._cheat.answers_games:
+        if not self._must_answer(view):
             return None
         entry = self._journal.claim(view.job_id)
         if entry is None:
@@ -54,25 +60,33 @@ class Defender(GameTable):
             logs.warning("game_indefensible", game=view.game_id, error=str(error))
             return None
 
+    def _unready(self, view: GameView) -> bool:
+        key = (view.job_id, view.record.token_index)
+        return self._must_answer(view) and key not in self._defences
+
+    def _build(self, view: GameView) -> None:
+        entry = self._journal.claim(view.job_id)
+        if entry is not None:
+            self._defence(entry, view.record.token_index)
+
+    def _must_answer(self, view: GameView) -> bool:
+        state = view.state
+        return state.turn is Player.PROVIDER and not state.claim_dead and self._cheat.answers_games
+
     def _defence(self, entry: Entry, token_index: int) -> Defence:
         key = (entry.job_id, token_index)
-        with self._lock:
-            found = self._defences.get(key)
-        if found is None:
-            found = self._build(entry, token_index)
-            with self._lock:
-                self._defences[key] = found
-                while len(self._defences) > TRACES_KEPT:
-                    self._defences.popitem(last=False)
-        return found
+        return self._defences.get(key, lambda: self._make(entry, token_index))
 
-    def _build(self, entry: Entry, token_index: int) -> Defence:
-        before = entry.output[:token_index]
+    def _make(self, entry: Entry, token_index: int) -> Defence:
+        commitment, output = known(self._commitments, entry.job.model_root), None
+        if not commitment.header.embeds:
+            output = TokenList(entry.output, entry.salt, OUTPUT_SIDE)
+        before = output.tokens[:token_index] if output else ()
         return Defence(
             job=entry.job,
             receipt=entry.receipt,
             prompt=TokenList(entry.prompt, entry.salt, PROMPT_SIDE),
-            output=TokenList(entry.output, entry.salt, OUTPUT_SIDE),
+            output=output,
             token_index=token_index,
-            trace=self._cheat.trace(self._commitment, entry.prompt, before),
+            trace=self._cheat.trace(commitment, entry.prompt, before),
         )

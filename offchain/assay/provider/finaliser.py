@@ -6,17 +6,18 @@ import time
 from collections.abc import Sequence
 
 from assay.chain.network import Network
-from assay.chain.settlement import ClaimStatus, Finalisation
+from assay.chain.settlement import CLAIMS_PER_CALL, ClaimStatus, Finalisation
 from assay.core import logs
 from assay.core.errors import ContractReverted
+from assay.core.merkle import MerkleTree, row_path, rows
+from assay.provider.endings import Endings
 from assay.provider.journal import Batch, Entry, Journal, batch_tree
 
-CLAIMS_PER_CALL = 16
-"""The limit of `finalise_many`."""
 ENDED = {
     ClaimStatus.FINALISED: "final",
     ClaimStatus.CONVICTED: "dead",
     ClaimStatus.ABANDONED: "dead",
+    ClaimStatus.WITHDRAWN: "dead",
 }
 
 
@@ -26,53 +27,82 @@ class Finaliser:
     def __init__(self, network: Network, journal: Journal) -> None:
         self._network = network
         self._journal = journal
+        self._endings = Endings(network, journal)
+        self._head = b""
+        self._until: dict[bytes, int] = {}  # by batch, as of that head
+        self._read: set[bytes] = set()  # batches whose claims' ends are in the journal
 
     def turn(self) -> None:
+        """Claims are looked at one by one only where an event says that one has ended, and once
+        their window is over."""
+        changed = self._endings.turn()
+        self._read = set() if changed is None else self._read - changed
+        newest = self._network.newest()
+        if newest.hash != self._head:
+            self._head = newest.hash
+            self._until.clear()
         # An idle chain's newest block may be old; what was judged too early is tried again.
-        now = max(self._network.now(), int(time.time()))
+        now = max(newest.timestamp, int(time.time()))
         for batch in self._journal.open_batches():
-            until = self._network.settlement.challenge_until(batch.batch_id)
+            if batch.batch_id not in self._until:
+                self._until[batch.batch_id] = self._network.settlement.challenge_until(
+                    batch.batch_id
+                )
+            until = self._until[batch.batch_id]
             if until == 0:
                 # A reorganisation took the batch back: the poster sends it again.
                 self._journal.mark_unposted(batch.nonce)
+                self._read.discard(batch.batch_id)
                 logs.warning("batch_vanished", batch=batch.batch_id)
-                continue
-            ready = self._open_claims(batch, window_over=now > until)
-            for start in range(0, len(ready), CLAIMS_PER_CALL):
-                self._finalise(batch, ready[start : start + CLAIMS_PER_CALL])
+            elif batch.batch_id not in self._read or now > until:
+                self._collect(batch, window_over=now > until)
+                self._read.add(batch.batch_id)
 
-    def _open_claims(self, batch: Batch, window_over: bool) -> list[Finalisation]:
-        """Claims that nothing keeps from being paid; notes those that have ended."""
-        settlement, game = self._network.settlement, self._network.game
+    def _collect(self, batch: Batch, window_over: bool) -> None:
         entries = self._journal.claims_of(batch)
-        tree = batch_tree(entries)
+        ready = self._open_claims(batch, entries, window_over)
+        if ready:
+            tree = batch_tree(entries)
+            for row in rows(ready, CLAIMS_PER_CALL):
+                self._finalise(batch, tree, entries, row)
+
+    def _open_claims(self, batch: Batch, entries: Sequence[Entry], window_over: bool) -> list[int]:
+        """Indices of claims that nothing keeps from being paid; notes those that have ended."""
+        settlement, game = self._network.settlement, self._network.game
         ready = []
         for index, entry in enumerate(entries):
             if entry.state != "open":
                 continue
+            status = settlement.status(batch.batch_id, index)
+            if status not in ENDED and not window_over:
+                continue
             claim = settlement.claim_id(batch.batch_id, index)
-            status = settlement.status(claim)
             if status in ENDED:
                 self._ended(entry, claim, status)
-            elif window_over and game.open_games(claim) == 0:
-                ready.append(_finalisation(index, entry, tree.path(index)))
+            elif game.open_games(claim) == 0:
+                ready.append(index)
         return ready
 
     def _ended(self, entry: Entry, claim: bytes, status: ClaimStatus) -> None:
         self._journal.set_state(entry.job_id, ENDED[status])
         logs.event("claim_ended", job=entry.job_id, claim=claim, status=status.name.lower())
 
-    def _finalise(self, batch: Batch, claims: Sequence[Finalisation]) -> None:
+    def _finalise(
+        self, batch: Batch, tree: MerkleTree, entries: Sequence[Entry], row: range
+    ) -> None:
+        claims = [_finalisation(entry) for entry in entries[row.start : row.stop]]
+        ends = row[0], row[-1]
+        path = row_path(*ends, *map(tree.path, ends))
         try:
-            mined = self._network.settlement.finalise_many(batch.batch_id, claims)
+            mined = self._network.settlement.finalise_many(batch.batch_id, row.start, claims, path)
         except ContractReverted as error:
             if self._network.now() <= self._network.settlement.challenge_until(batch.batch_id):
                 return
-            if len(claims) == 1:
-                self._give_up(batch, claims[0], error)
+            if len(row) == 1:
+                self._give_up(batch, row.start, entries[row.start], error)
                 return
-            for claim in claims:  # one bad claim must not hold up the others
-                self._finalise(batch, [claim])
+            for index in row:  # one bad claim must not hold up the others
+                self._finalise(batch, tree, entries, range(index, index + 1))
             return
         logs.event(
             "finalised",
@@ -82,13 +112,13 @@ class Finaliser:
             gas=mined.gas_used,
         )
 
-    def _give_up(self, batch: Batch, claim: Finalisation, error: ContractReverted) -> None:
+    def _give_up(self, batch: Batch, index: int, entry: Entry, error: ContractReverted) -> None:
         """A claim that the contract will not pay: free the bond that it locks."""
-        job = claim.receipt.job_id
+        job = entry.receipt.job_id
         logs.warning("finalise_refused", job=job, reason=error.reason)
-        self._network.settlement.abandon(batch.batch_id, claim.index)
+        self._network.settlement.abandon(batch.batch_id, index)
         logs.warning("claim_abandoned", job=job)
 
 
-def _finalisation(index: int, entry: Entry, proof: tuple[bytes, ...]) -> Finalisation:
-    return Finalisation(index, entry.receipt, proof, entry.job, entry.signature)
+def _finalisation(entry: Entry) -> Finalisation:
+    return Finalisation(entry.receipt, entry.job, entry.signature)

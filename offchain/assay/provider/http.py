@@ -1,38 +1,47 @@
 """The provider's HTTP interface.
 
-    POST /v1/jobs                      a signed job; streams tokens, ends with the signed receipt
+    POST /v1/jobs                      a signed job; streams tokens, or gives an embedding, and
+                                       ends with the signed receipt; with "can_wait": true at a
+                                       batch's price, where there is room, behind the others
     GET  /v1/jobs/{job_id}             what became of it: state, batch, proof
-    GET  /v1/claims/{batch_id}/{index} everything that recomputes a claim, for challengers
-    GET  /health                       address, model, prices, load
+    GET  /v1/claims/{batch_id}/{index} everything that recomputes a claim, for challengers; where
+                                       the job keeps it for auditors, sealed to ?auditor=0x…
+    GET  /health                       address, models, prices, load
+    GET  /metrics                      counters and gauges, in Prometheus' text format
 
 Answers are JSON; the job stream is one JSON object a line (application/x-ndjson).
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp
 
+from assay.core import metrics
 from assay.core.errors import AssayError, ChainError, InputError
+from assay.core.shortcut import Shortcut
 from assay.core.types import Job
 from assay.core.wire import (
+    ClaimData,
     error_body,
     hexed,
+    parse_address,
     parse_bytes,
+    parse_flag,
     parse_job,
     parse_object,
     parse_tokens,
     to_json,
 )
+from assay.provider.jobs import RETRY_AFTER_SECONDS, Admitted, Item, Outlet
 from assay.provider.journal import Entry, Journal, batch_tree, claim_data
-from assay.provider.worker import RETRY_AFTER_SECONDS, Admitted, Item, Outlet
+from assay.provider.mail import Mail, Stream
 
 MAX_BODY_BYTES = 4_000_000
 
@@ -42,23 +51,28 @@ class Desk(Protocol):
 
     journal: Journal
 
-    def admit(self, job: Job, signature: bytes, prompt: list[int], salt: bytes) -> Admitted: ...
+    def admit(
+        self, job: Job, signature: bytes, prompt: list[int], salt: bytes, can_wait: bool
+    ) -> Admitted: ...
 
     def start(self, admitted: Admitted, outlet: Outlet) -> None: ...
+
+    def disclose(self, data: ClaimData, auditor: str | None) -> dict[str, Any]: ...
 
     def health(self) -> dict[str, Any]: ...
 
 
-def make_app(desk: Desk) -> FastAPI:
+def make_app(desk: Desk) -> ASGIApp:
     app = FastAPI(title="Assay provider", openapi_url=None)
     app.add_exception_handler(InputError, _refused)
     app.add_exception_handler(ChainError, _refused)
     app.add_exception_handler(Exception, _crashed)
 
-    @app.post("/v1/jobs")
+    mail = Mail()
+
     async def post_job(request: Request) -> StreamingResponse:
         body = parse_object(await _read(request))
-        stream = Stream()
+        stream = mail.stream()
         job_id = await run_in_threadpool(_start, desk, body, stream.put)
         return StreamingResponse(_lines(job_id, stream), media_type="application/x-ndjson")
 
@@ -70,18 +84,22 @@ def make_app(desk: Desk) -> FastAPI:
         return _job_status(desk.journal, entry)
 
     @app.get("/v1/claims/{batch_id}/{index}")
-    def get_claim(batch_id: str, index: int) -> dict[str, Any]:
+    def get_claim(batch_id: str, index: int, auditor: str | None = None) -> dict[str, Any]:
         batch = desk.journal.batch(parse_bytes(batch_id, "batch_id", 32))
         data = claim_data(desk.journal, batch, index) if batch else None
         if data is None:
             raise InputError(f"no claim {batch_id}/{index}", code="unknown_claim", status=404)
-        return data.to_json()
+        return desk.disclose(data, parse_address(auditor, "auditor") if auditor else None)
 
     @app.get("/health")
     def health() -> dict[str, Any]:
         return desk.health()
 
-    return app
+    @app.get("/metrics")
+    def metrics_text() -> Response:
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
+    return Shortcut(app, {"/v1/jobs": post_job}, _refused, _crashed)
 
 
 async def _read(request: Request) -> bytes:
@@ -96,49 +114,33 @@ async def _read(request: Request) -> bytes:
     return body
 
 
-class Stream:
-    """Carries a job's items from the worker's threads into the event loop.
-
-    No thread waits for tokens, so the number of open streams is not bound to a pool's size.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._items: asyncio.Queue[Item] = asyncio.Queue()
-
-    def put(self, item: Item) -> None:
-        # Once the loop is closed the consumer is gone; the claim is journalled all the same.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._items.put_nowait, item)
-
-    async def items(self) -> AsyncIterator[Item]:
-        while True:
-            item = await self._items.get()
-            yield item
-            if not isinstance(item, int):
-                return
-
-
 def _start(desk: Desk, body: dict[str, Any], outlet: Outlet) -> bytes:
     """Admit and queue a job; its id."""
     job = parse_job(body.get("job"))
     signature = parse_bytes(body.get("signature"), "signature")
     prompt = parse_tokens(body.get("tokens"), "tokens")
     salt = parse_bytes(body.get("salt"), "salt", 32)
-    admitted = desk.admit(job, signature, prompt, salt)
+    can_wait = parse_flag(body.get("can_wait"), "can_wait")
+    admitted = desk.admit(job, signature, prompt, salt, can_wait)
     desk.start(admitted, outlet)
     return admitted.job_id
 
 
 async def _lines(job_id: bytes, stream: Stream) -> AsyncIterator[str]:
     yield json.dumps({"job_id": hexed(job_id)}) + "\n"
-    async for item in stream.items():
-        yield json.dumps(_line(item)) + "\n"
+    async for items in stream.together():
+        yield "".join(map(_line, items))
 
 
-def _line(item: Item) -> dict[str, Any]:
+def _line(item: Item) -> str:
     if isinstance(item, int):
-        return {"token": item}
+        return f'{{"token": {item}}}\n'
+    return json.dumps(_last(item)) + "\n"
+
+
+def _last(item: tuple[int, ...] | Entry | AssayError) -> dict[str, Any]:
+    if isinstance(item, tuple):
+        return {"embedding": list(item)}
     if isinstance(item, AssayError):
         return error_body(item)
     return {"receipt": to_json(item.receipt), "signature": hexed(item.receipt_signature)}

@@ -36,7 +36,12 @@ CREATE TABLE IF NOT EXISTS claims (
     place INTEGER,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'final', 'dead'))
 );
+CREATE INDEX IF NOT EXISTS claims_by_nonce
+    ON claims (json_extract(job, '$.consumer'), json_extract(job, '$.nonce'));
 CREATE INDEX IF NOT EXISTS claims_by_batch ON claims (batch_nonce, place);
+CREATE INDEX IF NOT EXISTS claims_unpaid
+    ON claims (json_extract(job, '$.consumer'), json_extract(receipt, '$.price'))
+    WHERE state = 'open';
 CREATE TABLE IF NOT EXISTS batches (
     nonce INTEGER PRIMARY KEY,
     batch_id BLOB NOT NULL UNIQUE,
@@ -81,7 +86,14 @@ class Batch:
 
 
 class Journal:
-    """Safe to share between threads; one process owns the file."""
+    """Safe to share between threads; one process owns the file.
+
+    Attributes:
+        releases: counts changes after which less may be promised or unpaid, and more locked or paid
+            on chain.
+    """
+
+    releases = 0
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,25 +109,12 @@ class Journal:
         with self._lock:
             self._database.close()
 
-    def add(self, entry: Entry) -> None:
-        """Write a claim; on return it is on disk."""
+    def add(self, *entries: Entry) -> None:
+        """Write claims, all or none; on return they are on disk."""
         with self._transaction() as database:
-            database.execute(
+            database.executemany(
                 f"INSERT INTO claims ({CLAIM_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    entry.job_id,
-                    json.dumps(to_json(entry.job)),
-                    entry.signature,
-                    entry.salt,
-                    json.dumps(entry.prompt),
-                    json.dumps(entry.output),
-                    json.dumps(to_json(entry.receipt)),
-                    entry.receipt_signature,
-                    entry.created,
-                    entry.batch_nonce,
-                    entry.place,
-                    entry.state,
-                ),
+                [_row(entry) for entry in entries],
             )
 
     def pending(self, limit: int) -> list[Entry]:
@@ -140,6 +139,7 @@ class Journal:
                 "UPDATE batches SET posted = 1, transaction_hash = ? WHERE nonce = ?",
                 (transaction, nonce),
             )
+        self.releases += 1
 
     def mark_unposted(self, nonce: int) -> None:
         """The chain does not hold the batch any more."""
@@ -147,6 +147,7 @@ class Journal:
             database.execute(
                 "UPDATE batches SET posted = 0, transaction_hash = NULL WHERE nonce = ?", (nonce,)
             )
+        self.releases += 1
 
     def dissolve(self, nonce: int) -> None:
         """Forget a batch that the chain will never hold; its claims are pending again."""
@@ -156,10 +157,31 @@ class Journal:
                 (nonce,),
             )
             database.execute("DELETE FROM batches WHERE nonce = ? AND posted = 0", (nonce,))
+        self.releases += 1
+
+    def move(self, nonce: int, to: int, batch_id: bytes, transaction: str | None) -> None:
+        """The chain holds a batch under another nonce than it was written under.
+
+        So it does not hold what was there: that batch's claims are pending again.
+        """
+        with self._transaction() as database:
+            database.execute("PRAGMA defer_foreign_keys = ON")
+            database.execute(
+                "UPDATE claims SET batch_nonce = NULL, place = NULL WHERE batch_nonce = ?", (to,)
+            )
+            database.execute("DELETE FROM batches WHERE nonce = ?", (to,))
+            database.execute(
+                "UPDATE batches SET nonce = ?, batch_id = ?, posted = 1, transaction_hash = ? "
+                "WHERE nonce = ?",
+                (to, batch_id, transaction, nonce),
+            )
+            database.execute("UPDATE claims SET batch_nonce = ? WHERE batch_nonce = ?", (to, nonce))
+        self.releases += 1
 
     def set_state(self, job_id: bytes, state: str) -> None:
         with self._transaction() as database:
             database.execute("UPDATE claims SET state = ? WHERE job_id = ?", (state, job_id))
+        self.releases += 1
 
     def unposted_batches(self) -> list[Batch]:
         return self._batches("WHERE posted = 0 ORDER BY nonce")
@@ -171,9 +193,18 @@ class Journal:
             "(SELECT batch_nonce FROM claims WHERE state = 'open') ORDER BY nonce"
         )
 
+    def ended(self, limit: int) -> list[Entry]:
+        """Claims that are final or dead, the newest first."""
+        return self._claims(
+            "WHERE state != 'open' AND batch_nonce IS NOT NULL ORDER BY number DESC LIMIT ?", limit
+        )
+
     def batch(self, batch_id: bytes) -> Batch | None:
         found = self._batches("WHERE batch_id = ?", batch_id)
         return found[0] if found else None
+
+    def has_batch(self, nonce: int) -> bool:
+        return bool(self._batches("WHERE nonce = ?", nonce))
 
     def batch_of(self, entry: Entry) -> Batch | None:
         found = self._batches("WHERE nonce = ?", entry.batch_nonce)
@@ -183,16 +214,37 @@ class Journal:
         found = self._claims("WHERE job_id = ?", job_id)
         return found[0] if found else None
 
+    def knows(self, consumer: str, nonce: bytes) -> bool:
+        """Whether a claim is of a job of this consumer's and nonce."""
+        where = "json_extract(job, '$.consumer') = ? AND json_extract(job, '$.nonce') = ?"
+        with self._lock:
+            row = self._database.execute(
+                f"SELECT 1 FROM claims WHERE {where} LIMIT 1", (consumer, f"0x{nonce.hex()}")
+            ).fetchone()
+        return row is not None
+
     def claims_of(self, batch: Batch) -> list[Entry]:
         """In the order of the batch's leaves."""
         return self._claims("WHERE batch_nonce = ? ORDER BY place", batch.nonce)
 
     def unpaid(self, consumer: str) -> int:
         """What claims of this consumer that are still open will cost: token units."""
-        entries = self._claims(
-            "WHERE state = 'open' AND json_extract(job, '$.consumer') = ?", consumer
-        )
-        return sum(entry.receipt.price for entry in entries)
+        with self._lock:
+            row = self._database.execute(
+                "SELECT COALESCE(SUM(json_extract(receipt, '$.price')), 0) FROM claims "
+                "WHERE state = 'open' AND json_extract(job, '$.consumer') = ?",
+                (consumer,),
+            ).fetchone()
+        return int(row[0])
+
+    def promised(self) -> int:
+        """Claims that no batch on chain holds, as far as is known: each will lock a bond."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT (SELECT COUNT(*) FROM claims WHERE batch_nonce IS NULL AND state = 'open')"
+                " + (SELECT COALESCE(SUM(count), 0) FROM batches WHERE posted = 0)"
+            ).fetchone()
+        return int(row[0])
 
     def counts(self) -> dict[str, int]:
         """How many claims are pending, posted, final and dead."""
@@ -211,10 +263,11 @@ class Journal:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")  # on a full disk this is what fails
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def _claims(self, where: str, *values: object) -> list[Entry]:
         with self._lock:
@@ -254,6 +307,24 @@ def claim_data(journal: Journal, batch: Batch, index: int) -> ClaimData | None:
         prompt=entry.prompt,
         output=entry.output,
         salt=entry.salt,
+    )
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    """In the order of CLAIM_COLUMNS."""
+    return (
+        entry.job_id,
+        json.dumps(to_json(entry.job)),
+        entry.signature,
+        entry.salt,
+        json.dumps(entry.prompt),
+        json.dumps(entry.output),
+        json.dumps(to_json(entry.receipt)),
+        entry.receipt_signature,
+        entry.created,
+        entry.batch_nonce,
+        entry.place,
+        entry.state,
     )
 
 

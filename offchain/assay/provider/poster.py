@@ -9,6 +9,9 @@ from assay.chain.network import Network
 from assay.core import logs
 from assay.provider.journal import Batch, Entry, Journal, batch_tree
 
+NONCES_BACK = 64
+"""Batches among which one is looked for that a reorganisation has moved."""
+
 
 class Poster:
     """A loop's turn: finish what a kill interrupted, then post what is due.
@@ -44,29 +47,39 @@ class Poster:
 
     def _post_affordable(self, entries: Sequence[Entry], waiting: int) -> None:
         if entries:
-            self._post(self._write(entries))
+            nonce = self._network.settlement.next_nonce(self._address)
+            if self._journal.has_batch(nonce):
+                # A reorganisation has just taken that batch back: the next turn posts it again.
+                self._journal.mark_unposted(nonce)
+                return
+            self._post(self._write(entries, nonce))
         elif waiting != self._waiting:
             logs.warning("bond_exhausted", waiting=waiting)
         self._waiting = 0 if entries else waiting
 
     def flush(self) -> None:
         """Post whatever waits, however young: called when the service ends."""
-        self._seconds = 0.0
+        self.hurry()
         self.turn()
+
+    def hurry(self) -> None:
+        """From the next turn on, let no claim wait for others."""
+        self._seconds = 0.0
 
     def _due(self, entries: Sequence[Entry]) -> bool:
         if not entries:
             return False
-        return len(entries) >= self._size or self._clock() - entries[0].created >= self._seconds
+        # A clock that was set back makes claims of the future, which must not wait for it.
+        young = 0 <= self._clock() - entries[0].created < self._seconds
+        return len(entries) >= self._size or not young
 
     def _room(self) -> int:
         """How many claims the free bond covers."""
         slash = self._network.settlement.slash_per_claim()
         return self._network.providers.free(self._address) // max(slash, 1)
 
-    def _write(self, entries: Sequence[Entry]) -> Batch:
+    def _write(self, entries: Sequence[Entry], nonce: int) -> Batch:
         settlement = self._network.settlement
-        nonce = settlement.next_nonce(self._address)
         root, count = batch_tree(entries).root, len(entries)
         batch_id = settlement.batch_id(self._address, root, count, nonce)
         batch = Batch(nonce, batch_id, root, count, posted=False, transaction=None)
@@ -75,6 +88,8 @@ class Poster:
 
     def _post(self, batch: Batch) -> None:
         mined = self._network.settlement.post_batch(batch.root, batch.count)
+        if not self._on_chain(batch) and self._moved(batch, mined.hash):
+            return
         self._journal.mark_posted(batch.nonce, mined.hash)
         logs.event(
             "batch_posted",
@@ -105,11 +120,32 @@ class Poster:
 
     def _settle(self, batch: Batch) -> None:
         settlement = self._network.settlement
-        if settlement.batch(batch.batch_id).posted_at:
+        if self._on_chain(batch):
             self._journal.mark_posted(batch.nonce, None)
             logs.event("batch_found", batch=batch.batch_id)
+        elif self._moved(batch, None):
+            return
         elif settlement.next_nonce(self._address) == batch.nonce and batch.count <= self._room():
             self._post(batch)
         else:
             self._journal.dissolve(batch.nonce)
             logs.warning("batch_dissolved", batch=batch.batch_id, nonce=batch.nonce)
+
+    def _on_chain(self, batch: Batch) -> bool:
+        return bool(self._network.settlement.batch(batch.batch_id).posted_at)
+
+    def _moved(self, batch: Batch, transaction: str | None) -> bool:
+        """Whether the chain holds the batch under another nonce: note it there.
+
+        A transaction does not say its nonce. One that is mined after a reorganisation has taken
+        back batches before it gets one of theirs.
+        """
+        settlement = self._network.settlement
+        end = settlement.next_nonce(self._address)
+        for nonce in range(max(0, end - NONCES_BACK), end):
+            place = settlement.batch_id(self._address, batch.root, batch.count, nonce)
+            if settlement.batch(place).posted_at:
+                self._journal.move(batch.nonce, nonce, place, transaction)
+                logs.warning("batch_moved", batch=place, nonce=nonce, before=batch.nonce)
+                return True
+        return False

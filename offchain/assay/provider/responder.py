@@ -14,11 +14,11 @@ from assay.core.game import (
     GameState,
     Phase,
     ProveChunk,
+    ProveCombine,
     ProveElement,
     ProveSample,
     ProviderMove,
     RevealNodes,
-    RevealPartials,
     RevealStep,
     RevealTile,
 )
@@ -32,28 +32,35 @@ from assay.trace.pass_trace import PassTrace
 
 @dataclass(frozen=True)
 class Defence:
-    """Everything that defends output token `token_index` of a claim.
+    """Everything that defends output token `token_index` of a claim, or its embedding.
 
-    `prompt` and `output` are the committed token lists, `trace` the pass before that token.
+    `prompt` and `output` are the committed token lists, `trace` the pass before that token. An
+    embedding is no list: its `output` is None, its trace the pass over the prompt.
     """
 
     job: Job
     receipt: Receipt
     prompt: TokenList
-    output: TokenList
+    output: TokenList | None
     token_index: int
     trace: PassTrace
 
     def token(self) -> TokenOpening:
-        return self.output.open(self.token_index)
+        return self.output.open(self.token_index) if self.output else self.prompt.open(0)
 
     def previous(self) -> TokenOpening:
+        if self.output is None:
+            tree = self.trace.steps_tree
+            last = tree.count - 1
+            return TokenOpening(0, tree.at(tree.depth, last), tree.path(last))
         return self.output.open(self.token_index - 1) if self.token_index else EMPTY_TOKEN
 
     def row_token(self, row: int) -> TokenOpening:
         """Opening of the token that position `row` of the pass reads."""
         count = len(self.prompt.tokens)
-        return self.prompt.open(row) if row < count else self.output.open(row - count)
+        if self.output is None or row < count:
+            return self.prompt.open(row)
+        return self.output.open(row - count)
 
 
 def next_move(state: GameState, defence: Defence) -> ProviderMove | None:
@@ -69,8 +76,6 @@ def next_move(state: GameState, defence: Defence) -> ProviderMove | None:
             return RevealTile(_tensor(state, defence).tile(state.row, state.first_column))
         case Phase.PROVE_ELEMENT:
             return _prove_element(state, defence)
-        case Phase.PROVE_CHUNK:
-            return _prove_chunk(state, defence)
         case Phase.PROVE_SAMPLE:
             return _prove_sample(state, defence)
     return None
@@ -107,15 +112,12 @@ def _reveal_step(state: GameState, defence: Defence) -> RevealStep:
     )
 
 
-def _prove_element(state: GameState, defence: Defence) -> ProveElement | RevealPartials:
+def _prove_element(state: GameState, defence: Defence) -> ProveElement | ProveCombine | ProveChunk:
     trace = defence.trace
     index, row, column = _element(state)
     step = trace.commitment.program.steps[index]
     if witness.chunk_count(step, trace.positions) > 1:
-        return RevealPartials(
-            partials=tuple(witness.partials(trace, index, row, column)),
-            openings=tuple(witness.combine(trace, index, row, column)),
-        )
+        return _prove_reduction(state, defence)
     if step.opcode == Op.EMBED:
         return _prove_embedding(defence, index, row, column)
     return ProveElement(tuple(witness.element(trace, index, row, column)), EMPTY_TOKEN)
@@ -129,10 +131,14 @@ def _prove_embedding(defence: Defence, index: int, row: int, column: int) -> Pro
     return ProveElement((table,), token)
 
 
-def _prove_chunk(state: GameState, defence: Defence) -> ProveChunk:
-    index, row, column = _element(state)
-    assert state.chunk is not None, "this phase begins when a chunk is picked"
-    return ProveChunk(tuple(witness.chunk(defence.trace, index, row, column, state.chunk)))
+def _prove_reduction(state: GameState, defence: Defence) -> ProveCombine | ProveChunk:
+    """The first partial that the challenger has misstated; if there is none, they all join."""
+    trace, place = defence.trace, _element(state)
+    own = witness.partials(trace, *place)
+    for number, (stated, partial) in enumerate(zip(state.partials, own, strict=True)):
+        if stated != partial:
+            return ProveChunk(number, tuple(witness.chunk(trace, *place, number)))
+    return ProveCombine(tuple(witness.combine(trace, *place)))
 
 
 def _prove_sample(state: GameState, defence: Defence) -> ProveSample:

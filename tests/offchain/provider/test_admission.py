@@ -10,7 +10,7 @@ import pytest
 from assay.core.errors import InputError
 from assay.core.hashes import PROMPT_SIDE
 from assay.core.tokens import TokenList
-from assay.core.types import Job, Model
+from assay.core.types import NONE, Job, Model
 from assay.provider.admission import Standing, Terms, check_job, check_standing
 
 SALT = bytes([3]) * 32
@@ -60,7 +60,7 @@ def test_default_behavior() -> None:
     [
         ({"provider": CONSUMER}, "wrong_provider"),
         ({"model_root": bytes([1]) * 32}, "model_not_found"),
-        ({"data_mode": 1}, "data_mode"),
+        ({"data_mode": 3}, "data_mode"),
         ({"prompt_tokens": 4}, "prompt_tokens"),
         ({"prompt_root": bytes(32)}, "prompt_root"),
         ({"max_output_tokens": 14}, "context_length_exceeded"),
@@ -74,6 +74,27 @@ def test_default_behavior() -> None:
 )
 def test_revert_job(changes: dict[str, object], expected: str) -> None:
     assert code(lambda: check_job(job(**changes), PROMPT, SALT, TERMS)) == expected
+
+
+ENCODER = replace(MODEL, gumbel_table=NONE, eos_tokens=(), context_length=3)
+EMBEDS = replace(TERMS, model=ENCODER, price_output=0)
+
+
+def test_an_embedding_of_a_prompt_that_fills_the_context() -> None:
+    one = job(max_output_tokens=1, price_output=0, inv_temperature=0)
+    check_job(one, PROMPT, SALT, EMBEDS)
+
+
+@pytest.mark.parametrize("outputs", [0, 2])
+def test_revert_another_number_of_embeddings_than_one(outputs: int) -> None:
+    asked = job(max_output_tokens=outputs)
+    assert code(lambda: check_job(asked, PROMPT, SALT, EMBEDS)) == "max_output_tokens"
+
+
+def test_revert_embedding_beyond_the_context() -> None:
+    terms = replace(EMBEDS, model=replace(ENCODER, context_length=2))
+    asked = job(max_output_tokens=1)
+    assert code(lambda: check_job(asked, PROMPT, SALT, terms)) == "context_length_exceeded"
 
 
 @pytest.mark.parametrize(

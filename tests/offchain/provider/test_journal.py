@@ -103,6 +103,19 @@ def test_claim_data_proves_its_place(journal: Journal) -> None:
     assert claim_data(journal, written, 3) is None
 
 
+def test_a_claim_is_promised_until_its_batch_is_on_chain(journal: Journal) -> None:
+    entries = [entry(number) for number in (1, 2, 3)]
+    for one in entries:
+        journal.add(one)
+    journal.write_batch(batch(1, entries[:2]), [one.job_id for one in entries[:2]])
+    assert journal.promised() == 3
+    before = journal.releases
+    journal.mark_posted(1, "0x1")
+    assert (journal.promised(), journal.releases) == (1, before + 1)
+    journal.mark_unposted(1)
+    assert journal.promised() == 3
+
+
 def test_unpaid_counts_open_claims_only(journal: Journal) -> None:
     for number in (1, 2, 3):
         journal.add(entry(number, price=number))

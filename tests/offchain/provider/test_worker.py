@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from assay.core.tokens import TokenList
 from assay.core.types import TEMPERATURE_ONE, Job, Receipt, SamplingParams
 from assay.engine.engine import Engine
 from assay.provider.cheat import Honest, make_cheat
+from assay.provider.jobs import Admitted, Item, JobQueue, Run
 from assay.provider.journal import Entry, Journal
-from assay.provider.worker import Admitted, Item, Worker
+from assay.provider.worker import Worker
 from tests.support.models import random_model
 
 SALT = bytes([5]) * 32
@@ -112,6 +115,24 @@ def test_revert_duplicate(engine: Engine, journal: Journal) -> None:
     work.close()
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_revert_another_job_of_the_same_nonce(
+    engine: Engine, journal: Journal, finished: bool
+) -> None:
+    """Only one of them could be paid; another consumer's nonce is another."""
+    work = worker(engine, journal)
+    first = Results(work, admitted(1, tokens=6 if finished else 200))
+    if finished:
+        first.all()
+    other = replace(admitted(2), job=replace(admitted(2).job, nonce=admitted(1).job.nonce))
+    with pytest.raises(InputError, match="sign another nonce") as caught:
+        Results(work, other)
+    assert caught.value.code == "duplicate_job"
+    stranger = replace(other, job=replace(other.job, consumer="0x" + "33" * 20))
+    assert isinstance(Results(work, stranger).all()[-1], Entry)
+    work.close()
+
+
 def test_revert_overloaded(engine: Engine, journal: Journal) -> None:
     work = worker(engine, journal, running=1, waiting=1)
     Results(work, admitted(1, tokens=200))
@@ -123,11 +144,125 @@ def test_revert_overloaded(engine: Engine, journal: Journal) -> None:
     assert journal.counts()["pending"] == 2
 
 
+class Held(JobQueue):
+    """Computes nothing until it is closed; then `order` has the jobs as they are taken."""
+
+    order: list[int]
+
+    def _work(self) -> None:
+        with self._changed:
+            while not self._closing:
+                self._changed.wait()
+        self.order = [run.admitted.job_id[-1] for run in self._waiting]
+
+
+def test_work_that_can_wait_is_taken_where_there_is_room_and_runs_last(journal: Journal) -> None:
+    held = Held(journal, lambda receipt: b"", Honest(), slots=4, waiting=2)
+
+    def start(number: int, can_wait: bool) -> None:
+        held.start(replace(admitted(number), can_wait=can_wait), lambda item: None)
+
+    for number, can_wait in ((1, False), (2, True), (3, True), (4, False), (5, False)):
+        start(number, can_wait)
+    with pytest.raises(InputError, match="5 jobs are running or waiting and the limit is 3") as no:
+        start(6, can_wait=True)
+    assert (no.value.code, no.value.status) == ("overloaded", 503)
+    start(7, can_wait=False)
+    held.close()
+    assert held.order == [1, 4, 5, 7, 2, 3]
+
+
 def test_revert_closed(engine: Engine, journal: Journal) -> None:
     work = worker(engine, journal)
     work.close()
     with pytest.raises(InputError):
         Results(work, admitted(1))
+
+
+class SlowJournal(Journal):
+    """Is at the disk when it is asked, until `done`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked, self.done = threading.Event(), threading.Event()
+
+    def knows(self, consumer: str, nonce: bytes) -> bool:
+        self.asked.set()
+        assert self.done.wait(60)
+        return super().knows(consumer, nonce)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[SlowJournal]:
+    opened = SlowJournal(tmp_path / "slow.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_a_journal_at_the_disk_delays_no_token(engine: Engine, slow: SlowJournal) -> None:
+    work = worker(engine, slow)
+    slow.done.set()
+    running = Results(work, admitted(1, tokens=40))
+    slow.asked.clear()
+    slow.done.clear()
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(Results, work, admitted(2))
+        assert slow.asked.wait(60)
+        assert isinstance(running.all()[-1], Entry)
+        with pytest.raises(InputError, match="sign another nonce"):
+            Results(work, admitted(2))
+        slow.done.set()
+        assert isinstance(starting.result(60).all()[-1], Entry)
+    work.close()
+
+
+class FlushedJournal(Journal):
+    """Counts what each commit holds; one job cannot be written."""
+
+    def __init__(self, path: Path, bad: bytes) -> None:
+        super().__init__(path)
+        self.commits: list[int] = []
+        self._bad = bad
+
+    def add(self, *entries: Entry) -> None:
+        if any(entry.job_id == self._bad for entry in entries):
+            raise OSError("no space left")
+        super().add(*entries)
+        self.commits.append(len(entries))
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_jobs_that_end_together_share_a_flush(engine: Engine, tmp_path: Path, bad: int) -> None:
+    """Unless one of them cannot be written, which ends alone in an error."""
+    flushed = FlushedJournal(tmp_path / "flushed.sqlite", bad.to_bytes(32, "big"))
+    work = worker(engine, flushed, running=6)
+    held = [admitted(n) for n in range(1, 6)]
+    got: dict[bytes, list[Item]] = {item.job_id: [] for item in held}
+    runs = [Run(item, got[item.job_id].append, list(PROMPT)) for item in held]
+    work._runs |= {run.admitted.job_id: run for run in runs}
+    work._ended.extend(runs)
+    work._finish_ended()
+    for number, item in enumerate(held, 1):
+        (last,) = got[item.job_id]
+        assert isinstance(last, AssayError if number == bad else Entry)
+        assert (flushed.claim(item.job_id) is None) == (number == bad)
+    assert flushed.commits == ([5] if not bad else [1] * 4)
+    assert work.running() == []
+    work.close()
+    flushed.close()
+
+
+def test_revert_closed_while_the_journal_is_asked(engine: Engine, slow: SlowJournal) -> None:
+    work = worker(engine, slow)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(Results, work, admitted(1))
+        assert slow.asked.wait(60)
+        work.close()
+        slow.done.set()
+        with pytest.raises(InputError) as caught:
+            starting.result(60)
+    assert caught.value.code == "overloaded"
+    assert work.running() == []
 
 
 def test_a_job_that_the_engine_refuses_fails_alone(engine: Engine, journal: Journal) -> None:
