@@ -1,0 +1,1 @@
+"""The books: whether what a gateway metered, what was claimed and what was paid add up."""

@@ -1,0 +1,1 @@
+"""Alembic revisions of the index, oldest first; `assay.core.database` applies them."""

@@ -1,0 +1,1 @@
+"""One file a revision. Each makes all tables anew: what they hold is read again."""
