@@ -57,10 +57,12 @@ def ask(
     )
 
 
-def fetch_receipt(gateway_url: str, receipt_id: str) -> dict[str, Any]:
-    """`GET /v1/receipts/{id}`."""
+def fetch_receipt(gateway_url: str, receipt_id: str, key: str | None = None) -> dict[str, Any]:
+    """`GET /v1/receipts/{id}`, with the API key of whoever asked, where that had one."""
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    url = f"{gateway_url}/v1/receipts/{receipt_id}"
     try:
-        response = httpx.get(f"{gateway_url}/v1/receipts/{receipt_id}", timeout=TIMEOUT)
+        response = httpx.get(url, headers=headers, timeout=TIMEOUT)
         answer = response.json()
     except (httpx.HTTPError, ValueError) as error:
         raise UpstreamError(f"{gateway_url} failed: {error!r}") from error

@@ -44,19 +44,19 @@ class Party:
 
 
 def make_parties(folder: Path) -> dict[str, Party]:
-    """New keys, each in its own keystore with a random password."""
-    parties = {}
-    for role in ROLES:
-        name = role.replace(" ", "-")
-        password_file = folder / "keys" / f"{name}.password"
-        password_file.parent.mkdir(parents=True, exist_ok=True)
-        password_file.touch(mode=0o600)
-        password = secrets.token_hex(16)
-        password_file.write_text(password + "\n")
-        keystore = password_file.with_suffix(".json")
-        account = new_keystore(keystore, password, THROWAWAY_STRENGTH)
-        parties[role] = Party(role, account, keystore, password_file)
-    return parties
+    return {role: make_party(folder, role) for role in ROLES}
+
+
+def make_party(folder: Path, role: str) -> Party:
+    """A new key in its own keystore with a random password."""
+    password_file = folder / "keys" / f"{role.replace(' ', '-')}.password"
+    password_file.parent.mkdir(parents=True, exist_ok=True)
+    password_file.touch(mode=0o600)
+    password = secrets.token_hex(16)
+    password_file.write_text(password + "\n")
+    keystore = password_file.with_suffix(".json")
+    account = new_keystore(keystore, password, THROWAWAY_STRENGTH)
+    return Party(role, account, keystore, password_file)
 
 
 def fund(network: Network, parties: dict[str, Party], airdrop: AirdropTree) -> None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from assay.chain.dispute import Element
 from assay.chain.game_view import GameView, as_struct
 from assay.chain.network import Network
-from assay.core.errors import ChainError
 from assay.core.types import Op, Opening, Pass, Step, TokenOpening
 from assay.demo.result import Recomputation
-from assay.trace import witness
 from assay.trace.commitment import ModelCommitment
 from assay.trace.pass_trace import PassTrace
 
@@ -72,29 +69,13 @@ def _combine(
     network: Network, view: GameView, trace: PassTrace, arguments: Mapping[str, Any]
 ) -> Verdict:
     step, pass_, place, openings = _common(view, arguments)
-    partials = as_struct(Element, arguments["element"]).partials
-    root = view.record.trace_root
+    assert view.element, "the caller has checked it"
+    partials, root = view.element.partials, view.record.trace_root
 
     def judge(value: int) -> bool:
         return network.verifier.verify_combine(step, pass_, root, place, value, partials, openings)
 
     return judge, _claimed(view), _right(view, trace), f"element, of {len(partials)} partials"
-
-
-def _chunk(
-    network: Network, view: GameView, trace: PassTrace, arguments: Mapping[str, Any]
-) -> Verdict:
-    step, pass_, place, openings = _common(view, arguments)
-    chunk = view.last("ChunkPicked")
-    if chunk is None or view.element is None:
-        raise ChainError(f"game 0x{view.game_id.hex()} has no picked chunk; read it again")
-    number, root = int(chunk.args["chunk"]), view.record.trace_root
-
-    def judge(value: int) -> bool:
-        return network.verifier.verify_chunk(step, pass_, root, place, number, value, openings)
-
-    right = witness.partials(trace, view.record.step_index, *place)[number]
-    return judge, view.element.partials[number], right, f"partial sum {number}"
 
 
 def _common(
@@ -118,6 +99,5 @@ def _right(view: GameView, trace: PassTrace) -> int:
 
 _VERDICTS: dict[str, Callable[[Network, GameView, PassTrace, Mapping[str, Any]], Verdict]] = {
     "prove_element": _element,
-    "reveal_partials": _combine,
-    "prove_chunk": _chunk,
+    "prove_combine": _combine,
 }

@@ -55,9 +55,9 @@ class Move:
 class Recomputation:
     """The element that the contract recomputed.
 
-    `what` it was: the element itself, or one partial sum of it. `claimed` is the provider's value,
-    `recomputed` this machine's; the other two are the contract's verdicts on them, given the
-    inputs that the provider opened.
+    `what` it was: the element itself, or what so many partials give. `claimed` is the provider's
+    value, `recomputed` this machine's; the other two are the contract's verdicts on them, given
+    the inputs that the provider opened.
     """
 
     opcode: str

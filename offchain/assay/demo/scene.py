@@ -142,7 +142,7 @@ def _start_services(stage: Stage, options: Options, scene: Scene) -> None:
         batch_seconds=1,
         cheat=json.dumps(CHEAT),
     )
-    start("challenger", "challenger", ["challenger", "run"], provider_urls=provider_urls)
+    start("challenger", "challenger", ["challenger", "run"], port=0, provider_urls=provider_urls)
     start(
         "gateway",
         "consumer",

@@ -38,19 +38,20 @@ class Stage:
     """Owns the scratch folder and every child; a context manager that ends them all.
 
     The folder (logs, keystores, journals) goes away with success and stays after a failure.
+    Ctrl-C leaves it as KeyboardInterrupt, SIGTERM and SIGHUP as Stopped.
     """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="assay-demo-"))
         self.anvil: Anvil | None = None
         self._processes: list[ManagedProcess] = []
-        self._handlers = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGINT)}
+        self._handlers = {number: signal.getsignal(number) for number in _ENDING}
+        self._told_to_end: BaseException | None = None
 
     def __enter__(self) -> Stage:
+        # SIGINT too: a shell that starts us in the background ignores it for its children.
         for number in _ENDING:
-            signal.signal(number, _unwind)
-        # Also where the shell that started us in the background ignores Ctrl-C for its children.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(number, self._end)
         atexit.register(self.stop)
         return self
 
@@ -64,8 +65,12 @@ class Stage:
         atexit.unregister(self.stop)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        if error is None or isinstance(error, KeyboardInterrupt | Stopped):
+        told = self._told_to_end
+        if error is None or told is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+        # Native code that a signal's exception passes may leave with an error of its own.
+        if told is not None and told is not error:
+            raise told from error
 
     def start_anvil(self, port: int) -> Anvil:
         self.anvil = Anvil(port=port, log=self.folder / "anvil.log")
@@ -108,14 +113,21 @@ class Stage:
 
     def stop(self) -> None:
         """End every child; a second Ctrl-C meanwhile changes nothing."""
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        previous = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
         try:
             stop_all(self._processes, STOP_SECONDS)
             self._processes.clear()
         finally:
-            signal.signal(signal.SIGINT, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._told_to_end = KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
+        raise self._told_to_end
 
     def _check_alive(self, what: str) -> None:
+        if self._told_to_end is not None:  # and what it raised was lost on the way
+            raise self._told_to_end
         for process in self._processes:
             if not process.running():
                 raise EnvironmentMissing(
@@ -124,8 +136,4 @@ class Stage:
                 )
 
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
-
-
-def _unwind(number: int, frame: FrameType | None) -> None:
-    raise Stopped(f"signal {number}")
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

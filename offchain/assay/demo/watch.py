@@ -51,7 +51,7 @@ class GameWatch:
         return read_game(self._network, self._game_id) if over and self._game_id else None
 
     def _note(self, event: Event) -> None:
-        if event.transaction in self._seen:
+        if event.transaction in self._seen or event.name == "Standing":
             return
         self._seen.add(event.transaction)
         mined = read_move(self._network, event.transaction)
