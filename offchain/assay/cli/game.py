@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.live import Live
 
 from assay.cli import output
-from assay.core.settings import ChainSettings, load_settings
+from assay.core.game import Phase
+from assay.core.settings import ServiceSettings, load_settings
 from assay.core.wire import parse_bytes
 
 if TYPE_CHECKING:
-    from assay.chain.game_view import GameView
-    from assay.chain.network import Network
+    from assay.chain.game_report import Report, Reporter
 
 app = typer.Typer(help="Look at disputes.", no_args_is_help=True)
 
@@ -25,61 +29,103 @@ def group() -> None:
 @app.command()
 def show(
     game_id: Annotated[str, typer.Argument(help="The game's id, 0x and 64 hex digits.")],
+    follow: Annotated[bool, typer.Option("--follow", help="Until the game is over.")] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="Checkpoint folder, for the names of steps.")
+    ] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
-    """State, moves and gas of one game, read from the chain (settings: ASSAY_*)."""
-    from assay.chain.game_view import read_game
+    """Draw one game, read from the chain: clocks, the way down, moves, verdict.
+
+    With --follow it stays and shows every move; with --json as well, one document a line.
+    """
+    from assay.chain.game_report import Reporter
     from assay.chain.network import Network
 
-    network = Network.connect(load_settings(ChainSettings))
-    view = read_game(network, parse_bytes(game_id, "game id", 32))
-    moves = _moves(network, view)
-    facts = _facts(view) | {"gas": sum(move["gas"] for move in moves)}
+    settings = load_settings(ServiceSettings, model_path=model)
+    network = Network.connect(settings)
+    reporter = Reporter(network, parse_bytes(game_id, "game id", 32))
+    names = StepNames(settings.model_path)
+    if not follow:
+        _show_once(reporter.read(), names, as_json)
+    elif as_json or not output.stdout.is_terminal:
+        _follow_lines(reporter, names, as_json, settings.poll_seconds)
+    else:
+        _follow_live(reporter, names, settings.poll_seconds)
+
+
+class StepNames:
+    """What the steps of a model's program are called, if it is the game's; loaded when needed."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: dict[bytes, list[str]] | None = None
+
+    def of(self, report: Report) -> str | None:
+        """The disputed step's name; None if no step is picked yet or the model is another."""
+        record, pass_ = report.view.record, report.view.pass_
+        if not record.step_known or pass_ is None:
+            return None
+        if self._known is None:
+            self._known = self._load()
+        names = self._known.get(pass_.program_root)
+        return names[record.step_index] if names else None
+
+    def _load(self) -> dict[bytes, list[str]]:
+        """Names by program root; nothing where the extra `engine` is not installed."""
+        try:
+            from assay.engine.importer import SHIPPED_MODEL
+            from assay.engine.load import import_model
+            from assay.trace.commitment import named_program
+        except ImportError:
+            return {}
+        program_root, names = named_program(import_model(self._path or SHIPPED_MODEL))
+        return {program_root: names}
+
+
+def document(report: Report, step_name: str | None) -> dict[str, Any]:
+    """The report as one JSON document."""
+    facts = report.facts()
+    return facts | {"step_name": step_name, "path": report.path, "moves": report.moves}
+
+
+def _show_once(report: Report, names: StepNames, as_json: bool) -> None:
     if as_json:
-        output.print_json(facts | {"moves": moves})
-        return
-    output.print_fields("game", facts)
-    header = ("block", "move", "gas", "calldata", "by", "what")
-    rows = [[move[name] for name in header] for move in moves]
-    output.print_table("moves", header, rows)
+        output.print_json(document(report, names.of(report)))
+    else:
+        _draw(report, names)
 
 
-def _facts(view: GameView) -> dict[str, Any]:
-    record = view.record
-    element = view.element
-    return {
-        "game": view.game_id,
-        "claim": view.claim_id,
-        "job": view.job_id,
-        "provider": record.provider,
-        "challenger": record.challenger,
-        "token_index": record.token_index,
-        "phase": view.state.phase.name.lower(),
-        "turn": view.state.turn.value if view.state.turn else None,
-        "deadline": view.state.deadline or None,
-        "outcome": view.outcome.name.lower(),
-        "reason": view.reason or None,
-        "step": record.step_index if record.step_known else None,
-        "element": [element.row, element.column] if element else None,
-        "claimed_value": element.value if element else None,
-    }
+def _draw(report: Report, names: StepNames) -> None:
+    from assay.cli.game_picture import picture
+
+    output.stdout.print(picture(report, names.of(report)))
 
 
-def _moves(network: Network, view: GameView) -> list[dict[str, Any]]:
-    from assay.chain.moves import describe, read_move
+def _follow_lines(reporter: Reporter, names: StepNames, as_json: bool, seconds: float) -> None:
+    """A document, or a picture, for every change."""
+    last: object = None
+    while True:
+        report = reporter.read()
+        if report.view != last:
+            last = report.view
+            if as_json:
+                output.print_line(document(report, names.of(report)))
+            else:
+                _draw(report, names)
+                sys.stdout.flush()
+        if report.view.state.phase is Phase.RESOLVED:
+            return
+        time.sleep(seconds)
 
-    roles = {view.record.provider: "provider", view.record.challenger: "challenger"}
-    moves = {}
-    for event in view.events:
-        if event.transaction not in moves:
-            transaction = read_move(network, event.transaction)
-            moves[event.transaction] = {
-                "block": transaction.block,
-                "transaction": transaction.hash,
-                "move": transaction.function,
-                "by": roles.get(transaction.sender, transaction.sender),
-                "gas": transaction.gas,
-                "calldata": transaction.calldata_bytes,
-                "what": describe(event),
-            }
-    return list(moves.values())
+
+def _follow_live(reporter: Reporter, names: StepNames, seconds: float) -> None:
+    from assay.cli.game_picture import picture
+
+    report = reporter.read()
+    drawn = picture(report, names.of(report))
+    with Live(drawn, console=output.stdout, vertical_overflow="visible") as live:
+        while report.view.state.phase is not Phase.RESOLVED:
+            time.sleep(seconds)
+            report = reporter.read()
+            live.update(picture(report, names.of(report)), refresh=True)

@@ -10,11 +10,15 @@ import sys
 import typer
 
 from assay.cli import (
+    auditor,
+    books,
     challenger,
     demo,
     deploy,
     game,
     gateway,
+    indexer,
+    keeper,
     market,
     model,
     output,
@@ -33,13 +37,17 @@ commands = typer.Typer(
 commands.command("demo")(demo.demo)
 commands.command("deploy")(deploy.deploy)
 commands.command("verify-deployment")(deploy.verify_deployment)
+commands.command("audit-books")(books.audit_books)
 commands.command("powers")(deploy.powers)
 commands.command("verify")(verify.verify)
 commands.command("wallet", context_settings=wallet.PASS_ON, add_help_option=False)(wallet.wallet)
 commands.add_typer(model.app, name="model")
 commands.add_typer(provider.app, name="provider")
 commands.add_typer(challenger.app, name="challenger")
+commands.add_typer(auditor.app, name="auditor")
 commands.add_typer(gateway.app, name="gateway")
+commands.add_typer(keeper.app, name="keeper")
+commands.add_typer(indexer.app, name="indexer")
 commands.add_typer(game.app, name="game")
 commands.add_typer(market.app, name="market")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,10 +13,21 @@ from assay.cli import output
 from assay.core.settings import ChainSettings, load_settings
 
 if TYPE_CHECKING:
+    from assay.engine.importer import Digits
     from assay.engine.quality import QualityReport
+    from assay.exact.encoder import EncoderModel
     from assay.exact.model import ExactModel
 
 app = typer.Typer(help="Import, inspect and measure models.", no_args_is_help=True)
+
+
+class InputBits(Enum):
+    """What `--digits` takes."""
+
+    AUTO = "auto"
+    SIXTEEN = "16"
+    EIGHT = "8"
+
 
 Checkpoint = Annotated[
     Path | None, typer.Argument(help="Hugging Face checkpoint folder; default: the shipped model.")
@@ -25,11 +37,17 @@ Checkpoint = Annotated[
 @app.command("import")
 def import_(
     path: Checkpoint = None,
+    digits: Annotated[
+        InputBits | None,
+        typer.Option(
+            help="Bits of linear layers' inputs: 16, 8, or auto, which measures where 8 do. "
+            "Another choice is another model root. Default: what exact.json says, or else 16."
+        ),
+    ] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Turn a checkpoint into integers; keeps what was measured in exact.json beside it."""
-    model = _imported(path)
-    facts = _sizes(model)
+    facts = _sizes(_imported(path, digits.value if digits else None))
     if as_json:
         output.print_json(facts)
     else:
@@ -49,8 +67,7 @@ def bench(
     from assay.engine import speed
     from assay.engine.engine import Engine
 
-    model = _imported(path)
-    engine = Engine(model, threads, cast(Any, backend))
+    engine = Engine(_decoder(path), threads, cast(Any, backend))
     with output.progress() as progress:
         report = speed.measure(engine, prompt, answer, progress=progress)
     if as_json:
@@ -124,17 +141,30 @@ def _show(report: QualityReport) -> None:
     output.print_table("exact model", header, rows)
 
 
-def _imported(path: Path | None) -> ExactModel:
+def _imported(path: Path | None, digits: Digits | None = None) -> ExactModel | EncoderModel:
+    from assay.engine.importer import SHIPPED_MODEL
+    from assay.engine.load import import_model
+
+    with output.progress() as progress:
+        return import_model(path or SHIPPED_MODEL, progress, digits)
+
+
+def _decoder(path: Path | None) -> ExactModel:
     from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
 
     with output.progress() as progress:
         return import_checkpoint(path or SHIPPED_MODEL, progress)
 
 
-def _sizes(model: ExactModel) -> dict[str, object]:
+def _sizes(model: ExactModel | EncoderModel) -> dict[str, object]:
+    from assay.engine.digits import input_bits
     from assay.engine.memory import expected
     from assay.engine.quality import model_bytes
+    from assay.exact.encoder import EncoderModel
 
+    if isinstance(model, EncoderModel):
+        names = ("layers", "hidden", "heads", "intermediate", "vocab", "context")
+        return {"name": model.name} | {name: getattr(model.shape, name) for name in names}
     return {
         "name": model.name,
         "layers": model.shape.layers,
@@ -144,6 +174,7 @@ def _sizes(model: ExactModel) -> dict[str, object]:
         "intermediate": model.shape.intermediate,
         "vocab": model.shape.vocab,
         "context": model.shape.context,
+        "inputs_of_8_bits": ", ".join(input_bits(model)) or "none",
         "model_bytes": model_bytes(model),
         "expected_memory_bytes": expected(model).total,
     }
@@ -152,13 +183,14 @@ def _sizes(model: ExactModel) -> dict[str, object]:
 @app.command()
 def info(path: Checkpoint = None, as_json: output.JsonFlag = False) -> None:
     """Shape, program and commitments of a model as it is registered on chain."""
-    from assay.trace.commitment import ModelCommitment
+    from assay.trace.commitment import commit
 
-    commitment = ModelCommitment(_imported(path))
+    commitment = commit(_imported(path))
     header, program = commitment.header, commitment.program
     tensors = [*program.weights, *program.tables]
     facts = {
         **_sizes(commitment.model),
+        "gives": "embeddings" if header.embeds else "tokens",
         "model_root": commitment.model_root,
         "parameters": sum(tensor.values.size for tensor in program.weights),
         "committed_bytes": sum(tensor.values.size * tensor.elem_bytes for tensor in tensors),
@@ -178,18 +210,40 @@ def info(path: Checkpoint = None, as_json: output.JsonFlag = False) -> None:
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where model.json and tensors.bin are written.")],
+    path: Checkpoint = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Write the integers that a model root commits to, for other verifiers (exact/SPEC.md)."""
+    from assay.trace.commitment import commit
+    from assay.trace.export import write_model
+
+    commitment = commit(_imported(path))
+    facts = {
+        "name": commitment.model.name,
+        "model_root": commitment.model_root,
+        "folder": folder,
+        "bytes": write_model(commitment, folder),
+    }
+    if as_json:
+        output.print_json(facts)
+    else:
+        output.print_fields("exported", facts)
+
+
+@app.command()
 def register(path: Checkpoint = None, as_json: output.JsonFlag = False) -> None:
     """Publish a model on chain, once and for ever (settings: ASSAY_*)."""
     from assay.chain.anvil import account_or_dev
     from assay.chain.deployment import Deployment
     from assay.chain.network import Network
-    from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
-    from assay.trace.commitment import ModelCommitment
+    from assay.trace.commitment import commit
 
     settings = load_settings(ChainSettings)
     chain_id = Deployment.load(settings.deployment).chain_id
     network = Network.connect(settings, account_or_dev(settings, chain_id))
-    commitment = ModelCommitment(import_checkpoint(path or SHIPPED_MODEL))
+    commitment = commit(_imported(path))
     mined = network.models.register(commitment.header)
     facts = {
         "name": commitment.model.name,

@@ -49,6 +49,12 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
+def print_line(value: object) -> None:
+    """One document on one line of stdout, at once."""
+    sys.stdout.write(json.dumps(plain(value), default=str) + "\n")
+    sys.stdout.flush()
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str, float], None]]:
     """A line on stderr with a bar: call it with what is being done and the share that is done."""

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli import output
 from assay.core.errors import InputError
 
+if TYPE_CHECKING:
+    from assay.core.types import Job, Model
+    from assay.exact.encoder import EncoderModel
+    from assay.exact.model import ExactModel
+    from assay.trace.commitment import Commitment
+
 GATEWAY = "http://127.0.0.1:8100"
+_WHAT = {False: "every token is the one", True: "the embedding is the one"}
 
 
 def verify(
     receipt_id: Annotated[str, typer.Argument(help="From the x-assay-receipt header.")],
     gateway: Annotated[str, typer.Option(envvar="ASSAY_GATEWAY_URL")] = GATEWAY,
     model: Annotated[Path | None, typer.Option(help="Checkpoint; default: the shipped.")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="ASSAY_API_KEY", help="Yours, if the answer cost you.")
+    ] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Recompute an answer on this machine: true (exit code 0) or false (1)."""
     from assay.demo.consumer import fetch_receipt
 
-    verdict = judge(fetch_receipt(gateway.rstrip("/"), receipt_id), receipt_id, model)
+    verdict = judge(fetch_receipt(gateway.rstrip("/"), receipt_id, key), receipt_id, model)
     if as_json:
         output.print_json(verdict)
     else:
@@ -35,7 +45,7 @@ def verify(
 
 def judge(answer: Mapping[str, Any], receipt_id: str, model: Path | None) -> dict[str, Any]:
     """Every check in turn; the first that fails is the reason."""
-    from assay.core.wire import parse_bytes, parse_job, parse_receipt, parse_tokens
+    from assay.core.wire import parse_bytes, parse_job, parse_output, parse_receipt, parse_tokens
 
     if answer.get("receipt") is None:
         raise InputError(
@@ -47,14 +57,16 @@ def judge(answer: Mapping[str, Any], receipt_id: str, model: Path | None) -> dic
         "job": job,
         "receipt": receipt,
         "prompt": tuple(parse_tokens(answer["prompt"], "prompt")),
-        "output": tuple(parse_tokens(answer["output"], "output")),
+        "output": tuple(parse_output(answer["output"], "output")),
         "salt": parse_bytes(answer["salt"], "salt", 32),
         "signature": parse_bytes(answer["receipt_signature"], "receipt_signature"),
         "chain_id": int(answer["chain_id"]),
         "settlement": str(answer["settlement"]),
         "id": parse_bytes(receipt_id, "receipt id", 32),
     }
-    reason = commitment_fault(claim) or computation_fault(claim, model)
+    exact, commitment = _committed(job, model)
+    header = commitment.header
+    reason = commitment_fault(claim, header) or computation_fault(claim, header, exact)
     return {
         "receipt_id": receipt_id,
         "provider": job.provider,
@@ -62,14 +74,15 @@ def judge(answer: Mapping[str, Any], receipt_id: str, model: Path | None) -> dic
         "output_tokens": receipt.output_tokens,
         "price_micro_usd": receipt.price,
         "status": answer.get("status"),
-        "reason": reason or "every token is the one that the model yields",
+        "reason": reason or f"{_WHAT[header.embeds]} that the model yields",
         "valid": reason is None,
     }
 
 
-def commitment_fault(claim: Mapping[str, Any]) -> str | None:
-    """What is wrong between the text shown, the signed job and the signed receipt."""
-    from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE, job_id
+def commitment_fault(claim: Mapping[str, Any], model: Model) -> str | None:
+    """What is wrong between the output shown, the signed job and the signed receipt."""
+    from assay.core.hashes import PROMPT_SIDE, job_id
+    from assay.core.outputs import output_count, output_root
     from assay.core.signing import receipt_signer
     from assay.core.tokens import TokenList
 
@@ -79,36 +92,28 @@ def commitment_fault(claim: Mapping[str, Any]) -> str | None:
         return "the job is not the receipt's"
     if TokenList(claim["prompt"], claim["salt"], PROMPT_SIDE).root != job.prompt_root:
         return "the prompt is not the one of the job"
-    if TokenList(claim["output"], claim["salt"], OUTPUT_SIDE).root != receipt.output_root:
+    if output_root(model, claim["output"], claim["salt"]) != receipt.output_root:
         return "the output is not the one of the receipt"
     if receipt_signer(receipt, claim["signature"], chain_id, settlement) != job.provider:
         return f"the receipt is not signed by {job.provider}"
-    if receipt.price != job.price(len(claim["output"])):
-        return f"the price {receipt.price} is not {job.price(len(claim['output']))}"
-    return None
+    price = job.price(output_count(model, claim["output"]))
+    return None if receipt.price == price else f"the price {receipt.price} is not {price}"
 
 
-def computation_fault(claim: Mapping[str, Any], model: Path | None) -> str | None:
+def computation_fault(
+    claim: Mapping[str, Any], header: Model, exact: ExactModel | EncoderModel
+) -> str | None:
     """Where the answer departs from what the model yields."""
-    from assay.challenger.audit import audit
+    from assay.challenger.audit import audit, audit_embedding
     from assay.core.wire import ClaimData
+    from assay.engine.encoder import Encoder
     from assay.engine.engine import Engine
-    from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
-    from assay.trace.commitment import ModelCommitment
+    from assay.exact.encoder import EncoderModel
 
-    exact = import_checkpoint(model or SHIPPED_MODEL)
-    commitment = ModelCommitment(exact)
-    job = claim["job"]
-    if commitment.model_root != job.model_root:
-        raise InputError(
-            f"the answer is of model 0x{job.model_root.hex()}, the local one is "
-            f"0x{commitment.model_root.hex()}; name the right checkpoint with --model",
-            code="other_model",
-        )
     data = ClaimData(
         batch_id=bytes(32),
         index=0,
-        job=job,
+        job=claim["job"],
         signature=claim["signature"],
         receipt=claim["receipt"],
         proof=(),
@@ -116,5 +121,25 @@ def computation_fault(claim: Mapping[str, Any], model: Path | None) -> str | Non
         output=claim["output"],
         salt=claim["salt"],
     )
-    finding = audit(data, commitment.header, Engine(exact))
+    if isinstance(exact, EncoderModel):
+        wrong = audit_embedding(data, header, Encoder.ready(exact))
+        return wrong.reason if wrong else None
+    finding = audit(data, header, Engine(exact))
     return f"output token {finding.token_index}: {finding.reason}" if finding else None
+
+
+def _committed(job: Job, path: Path | None) -> tuple[ExactModel | EncoderModel, Commitment]:
+    """The job's model from a local checkpoint; InputError if that is another."""
+    from assay.engine.importer import SHIPPED_MODEL
+    from assay.engine.load import import_model
+    from assay.trace.commitment import commit
+
+    exact = import_model(path or SHIPPED_MODEL)
+    commitment = commit(exact)
+    if commitment.model_root != job.model_root:
+        raise InputError(
+            f"the answer is of model 0x{job.model_root.hex()}, the local one is "
+            f"0x{commitment.model_root.hex()}; name the right checkpoint with --model",
+            code="other_model",
+        )
+    return exact, commitment

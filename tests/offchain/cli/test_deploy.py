@@ -15,7 +15,7 @@ from assay.chain.keys import THROWAWAY_STRENGTH, write_keystore
 from assay.cli.main import commands
 from assay.core.errors import ConfigError
 
-ROLES = 17
+ROLES = 18
 PROPOSER = str(dev_account(4).address)
 
 

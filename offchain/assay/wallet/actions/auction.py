@@ -128,10 +128,11 @@ def _waiting(wallet: Wallet) -> dict[str, Fact]:
 
 
 def _lot(wallet: Wallet) -> int:
-    """What an auction started now would sell: all dollars on their way, up to the cap."""
+    """What an auction started now would sell: its part of the dollars that come, up to the cap."""
     network = wallet.network
-    places = (network.auction.address, network.router.address)
-    waiting = sum(network.usdc.balance_of(place) for place in places) + network.ledger.fees()
+    on_the_way = network.usdc.balance_of(network.router.address) + network.ledger.fees()
+    waiting = network.usdc.balance_of(network.auction.address)
+    waiting += network.router.to_auction(on_the_way)
     return min(waiting, network.auction.parameters().cap_usd_micro)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from assay.chain.history import history
 from assay.chain.ledger import Channel
 from assay.core.errors import ChainError, InputError
-from assay.core.vouchers import day_of
 from assay.wallet.account import NOBODY, Wallet, change, chosen
 from assay.wallet.actions.dollars import GET_USDC, in_ledger, usdc_of
 from assay.wallet.amounts import (
@@ -70,7 +69,7 @@ def close(wallet: Wallet, payee: str, owner: str | None = None) -> Plan:
     channel = ledger.channel(holder, other)
     if channel.expires_at == 0:
         raise InputError(f"{holder} has no channel to {other}", code="no_channel")
-    closable = closable_at(channel)
+    closable = channel.closable_at
     if wallet.now < closable:
         raise InputError(
             f"the channel can be closed {wallet.moment(closable)}: it expires "
@@ -87,11 +86,6 @@ def close(wallet: Wallet, payee: str, owner: str | None = None) -> Plan:
         ],
         facts={"expired": wallet.moment(channel.expires_at)},
     )
-
-
-def closable_at(channel: Channel) -> int:
-    """Vouchers of a day can be collected until the end of the next one."""
-    return (day_of(channel.expires_at) + 2) * SECONDS_PER_DAY
 
 
 def owned_channels(wallet: Wallet) -> dict[str, Channel]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.chain.history import history
+from assay.chain.work import DAYS_A_CALL, work_rewards
 from assay.core.errors import InputError
 from assay.wallet.account import Ticket, Wallet, change, chosen, ripe
 from assay.wallet.actions.staking import in_wallet
 from assay.wallet.amounts import ASSAY, USDC, Amount
 from assay.wallet.plan import Change, Plan, Step
 
-DAYS_A_CALL = 64
 GET_USDC = "buy some, have some sent, or withdraw some from the ledger (`request-usdc`)"
 FREEZE_TIP = (
     "the dollar token may have frozen the recipient or all transfers: name another account with "
@@ -83,7 +82,8 @@ def withdraw(wallet: Wallet, ids: Sequence[int] = (), to: str | None = None) -> 
 def earnings(wallet: Wallet, to: str | None = None) -> Plan:
     """A provider's pay: dollars of finalised claims, and emission for days that are over."""
     ledger, recipient = wallet.network.ledger, wallet.address(to, "recipient")
-    dollars, rewards = ledger.earnings_of(wallet.account), work_rewards(wallet)
+    dollars = ledger.earnings_of(wallet.account)
+    rewards = work_rewards(wallet.network, wallet.account, wallet.day)
     total = sum(rewards.values())
     if not dollars and not total:
         raise InputError(
@@ -104,16 +104,6 @@ def earnings(wallet: Wallet, to: str | None = None) -> Plan:
         facts={"days of credit work": len(rewards)},
         tip=FREEZE_TIP,
     )
-
-
-def work_rewards(wallet: Wallet) -> dict[int, int]:
-    """ASSAY wei by UTC day that is over, for credit work that is not rewarded yet."""
-    emissions = wallet.network.emissions
-    start = wallet.network.deployment.block
-    events = history(emissions, "WorkRecorded", start, provider=wallet.account)
-    days = {int(event.args["day"]) for event in events}
-    rewards = {day: emissions.work_reward(wallet.account, day) for day in days if day < wallet.day}
-    return {day: reward for day, reward in rewards.items() if reward}
 
 
 def under_notice(wallet: Wallet) -> int:

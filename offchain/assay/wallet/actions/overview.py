@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from assay.chain.rehearse import balance
+from assay.chain.work import work_rewards
 from assay.core.errors import ChainError
 from assay.wallet.account import NOBODY, TicketOffice, Wallet
 from assay.wallet.actions.airdrop import part_of
 from assay.wallet.actions.channels import owned_channels
-from assay.wallet.actions.dollars import work_rewards
 from assay.wallet.amounts import ASSAY, BPS, ETHER, KARAT, PERCENT, USDC, Amount, Unit
 from assay.wallet.plan import Fact, Report, Table
 
@@ -54,7 +54,7 @@ def _holdings(wallet: Wallet, warnings: list[str]) -> Table:
 def _rewards(wallet: Wallet, warnings: list[str]) -> list[tuple[Fact, ...]]:
     """Emission for credit work, if the node lets its events be read."""
     try:
-        total = sum(work_rewards(wallet).values())
+        total = sum(work_rewards(wallet.network, wallet.account, wallet.day).values())
     except ChainError as error:
         warnings.append(f"emission for credit work is unknown: {error.message}")
         return []
