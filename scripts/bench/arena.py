@@ -15,17 +15,16 @@ from typing import TypeVar
 
 from assay.chain.anvil import Anvil, dev_account
 from assay.chain.deploy import deploy, local_setup
-from assay.chain.game_view import GameView
 from assay.chain.games import Games, Move
 from assay.chain.moves import read_move
 from assay.chain.network import Network
 from assay.chain.node import connect
-from assay.chain.parameters import DEMO
+from assay.chain.parameters import DEMO, Parameters
 from assay.chain.sender import Sender
-from assay.challenger.player import make_truth
-from assay.challenger.solver import Truth
+from assay.challenger.solver import FixedTarget, Guide, Truth
 from assay.challenger.solver import next_move as challenger_move
-from assay.core.game import Player, RevealPartials
+from assay.challenger.truths import make_truth
+from assay.core.game import Player
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE, job_id, receipt_leaf
 from assay.core.merkle import MerkleTree
 from assay.core.signing import sign_job
@@ -34,9 +33,11 @@ from assay.core.types import Job, Receipt, SamplingParams
 from assay.core.wire import ClaimData
 from assay.demo.parties import Party, as_party, fund, make_parties
 from assay.engine.engine import Engine
+from assay.gateway.jobs import Nonces
 from assay.provider.responder import Defence
 from assay.provider.responder import next_move as provider_move
-from assay.trace.commitment import ModelCommitment
+from assay.trace import witness
+from assay.trace.commitment import Commitment
 from assay.trace.execute import Tamper
 from assay.trace.pass_trace import PassTrace
 
@@ -51,8 +52,8 @@ T = TypeVar("T")
 class Lie:
     """A claim whose token `token_index` is wrong; `tamper` is the error in the trace shown.
 
-    With `forged`, a LINEAR element's partials are changed so that they give the wrong element:
-    then only the recomputation of a chunk convicts.
+    With `misstated`, the trace is right and it is the challenger that lies: about the last partial
+    of the element there, so that the provider is acquitted by one chunk.
     """
 
     prompt: tuple[int, ...]
@@ -60,7 +61,7 @@ class Lie:
     params: SamplingParams
     token_index: int
     tamper: Tamper | None
-    forged: bool = False
+    misstated: bool = False
 
 
 @dataclass
@@ -76,7 +77,26 @@ class Played:
 
     @property
     def gas(self) -> int:
-        return sum(int(str(move["gas"])) for move in self.moves)
+        return self._sum("gas")
+
+    def document(self) -> dict[str, object]:
+        """What a report says of it."""
+        return {
+            "reason": self.reason,
+            "transactions": len(self.moves),
+            "gas": self.gas,
+            "gas_by_player": {
+                player: sum(int(str(m["gas"])) for m in self.moves if m["by"] == player)
+                for player in ("provider", "challenger")
+            },
+            "calldata_zero_bytes": self._sum("calldata_zero_bytes"),
+            "calldata_nonzero_bytes": self._sum("calldata_nonzero_bytes"),
+            "moves": self.moves,
+            "compute_seconds": self.seconds,
+        }
+
+    def _sum(self, key: str) -> int:
+        return sum(int(str(move[key])) for move in self.moves)
 
     def timed(self, player: str, phase: str, work: Callable[[], T]) -> T:
         """Run some work and book its time."""
@@ -91,31 +111,34 @@ class Played:
 class Arena:
     """One chain with one model, two players and a consumer."""
 
-    def __init__(self, anvil: Anvil, commitment: ModelCommitment, folder: Path) -> None:
+    def __init__(
+        self, anvil: Anvil, commitment: Commitment, folder: Path, parameters: Parameters = DEMO
+    ) -> None:
         web3 = connect(anvil.url)
         deployer = Sender(web3, dev_account())
-        setup = local_setup(DEMO, deployer.address)
-        deployment = deploy(web3, deployer, DEMO, setup, "bench", folder / "deployment")
+        setup = local_setup(parameters, deployer.address)
+        deployment = deploy(web3, deployer, parameters, setup, "bench", folder / "deployment")
         self.commitment = commitment
         self.network = Network(web3, deployment, deployer)
         self.network.models.register(commitment.header)
         self.parties: dict[str, Party] = make_parties(folder)
         fund(self.network, self.parties, setup.airdrop)
-        self._provider = as_party(self.network, self.parties[PROVIDER])
+        self.provider = as_party(self.network, self.parties[PROVIDER])
         self._challenger = as_party(self.network, self.parties["challenger"])
-        self._anvil = anvil
+        self.anvil = anvil
+        self._nonces = Nonces()
 
     def play(
         self, lie: Lie, engine: Engine, look: Callable[[bytes], None] = lambda game: None
     ) -> Played:
         """Claim the lie, challenge it, play to the end, `look`, then undo it all on chain."""
-        snapshot = self._anvil.rpc("evm_snapshot")
+        snapshot = self.anvil.rpc("evm_snapshot")
         try:
             played, game = self._play(lie, engine)
             look(game)
             return played
         finally:
-            self._anvil.rpc("evm_revert", snapshot)
+            self.anvil.rpc("evm_revert", snapshot)
 
     def _play(self, lie: Lie, engine: Engine) -> tuple[Played, bytes]:
         played = Played("", "")
@@ -133,41 +156,48 @@ class Arena:
             lambda: make_truth(self.commitment, data, lie.token_index),
         )
         defence = played.timed("provider", "trace the pass", lambda: self._defence(lie, data))
+        return played, self.contest(played, data, defence, _guide(lie, truth))
+
+    def contest(self, played: Played, data: ClaimData, defence: Defence, guide: Guide) -> bytes:
+        """Open a game about the token that is defended and play it to the end; its id."""
+        game = self.open(played, data, defence.token_index)
+        while self._move(game, played, defence, guide):
+            pass
+        return game
+
+    def open(self, played: Played, data: ClaimData, token_index: int) -> bytes:
+        """Open a game; its id."""
         game, opened = Games(self._challenger).open(
             data.batch_id,
-            0,
+            data.index,
             data.receipt,
             data.proof,
             data.job,
             self.commitment.header,
-            lie.token_index,
-            bytes(32),
+            token_index,
+            secrets.token_bytes(32),
         )
         self._note(played, Player.CHALLENGER, opened.hash)
-        while self._move(game, played, lie, defence, truth):
-            pass
-        return played, game
+        return game
 
-    def _move(self, game: bytes, played: Played, lie: Lie, defence: Defence, truth: Truth) -> bool:
+    def _move(self, game: bytes, played: Played, defence: Defence, guide: Guide) -> bool:
         """Make the move that is due; False when the game is over."""
         view = Games(self.network).view(game)
         turn = view.state.turn
         if turn is None:
             played.outcome, played.reason = view.outcome.name.lower(), view.reason
             return False
-        player = self._provider if turn is Player.PROVIDER else self._challenger
+        player = self.provider if turn is Player.PROVIDER else self._challenger
 
         def choose() -> Move | None:
             if turn is Player.PROVIDER:
                 return provider_move(view.state, defence)
-            return challenger_move(view.state, truth, now=0)
+            return challenger_move(view.state, guide, now=0)
 
         phase = view.state.phase.name.lower()
         move = played.timed(turn.value, phase, choose)
         if move is None:
             raise AssertionError(f"the {turn.value} has no move at {phase}")
-        if lie.forged and isinstance(move, RevealPartials):
-            move = _forge(move, view)
         self._note(played, turn, Games(player).play(view, move).hash)
         return True
 
@@ -179,13 +209,32 @@ class Arena:
             prompt=TokenList(lie.prompt, data.salt, PROMPT_SIDE),
             output=TokenList(lie.output, data.salt, OUTPUT_SIDE),
             token_index=lie.token_index,
-            trace=PassTrace(self.commitment, tokens, lie.tamper),
+            trace=PassTrace(self.commitment, tokens, None if lie.misstated else lie.tamper),
         )
 
     def claim(
         self, prompt: Sequence[int], output: Sequence[int], params: SamplingParams
     ) -> ClaimData:
         """Sign a job, sign off an output, post them as a batch of one."""
+        data = self.draft(prompt, output, params)
+        return self.post([data], [receipt_leaf(data.receipt)])[0]
+
+    def post(self, drafts: Sequence[ClaimData], leaves: Sequence[bytes]) -> list[ClaimData]:
+        """Post a batch of these leaves; the first are those of the drafts."""
+        tree = MerkleTree(leaves)
+        settlement, provider = self.network.settlement, self.parties[PROVIDER].address
+        nonce = settlement.next_nonce(provider)
+        batch_id = settlement.batch_id(provider, tree.root, len(leaves), nonce)
+        self.provider.settlement.post_batch(tree.root, len(leaves))
+        return [
+            replace(draft, batch_id=batch_id, index=index, proof=tree.path(index))
+            for index, draft in enumerate(drafts)
+        ]
+
+    def draft(
+        self, prompt: Sequence[int], output: Sequence[int], params: SamplingParams
+    ) -> ClaimData:
+        """A claim in no batch yet."""
         network, consumer = self.network, self.parties["consumer"].account
         chain_id, settlement = network.chain_id, network.settlement.address
         salt = secrets.token_bytes(32)
@@ -196,18 +245,13 @@ class Arena:
             output_tokens=len(output),
             price=job.price(len(output)),
         )
-        tree = MerkleTree([receipt_leaf(receipt)])
-        provider = self.parties[PROVIDER].address
-        nonce = network.settlement.next_nonce(provider)
-        batch_id = network.settlement.batch_id(provider, tree.root, 1, nonce)
-        self._provider.settlement.post_batch(tree.root, 1)
         return ClaimData(
-            batch_id=batch_id,
+            batch_id=bytes(32),
             index=0,
             job=job,
             signature=sign_job(consumer, job, chain_id, settlement),
             receipt=receipt,
-            proof=tree.path(0),
+            proof=(),
             prompt=tuple(prompt),
             output=tuple(output),
             salt=salt,
@@ -228,7 +272,7 @@ class Arena:
             max_price=10**6,
             deadline=self.network.now() + JOB_SECONDS,
             data_mode=0,
-            nonce=secrets.token_bytes(32),
+            nonce=self._nonces.next(self.parties[PROVIDER].address),
         )
         return draft
 
@@ -245,13 +289,10 @@ class Arena:
         )
 
 
-def _forge(move: RevealPartials, view: GameView) -> RevealPartials:
-    """Other partials that do give the claimed element: rnd(sum * mantissa, shift - e)."""
-    assert view.element is not None, "partials belong to an element"
-    exponent, scale = move.openings
-    e = int.from_bytes(exponent.data, "big", signed=True)
-    mantissa, shift = (int.from_bytes(scale.data[i : i + 4], "big", signed=True) for i in (0, 4))
-    by = shift - e
-    needed = -(-((view.element.value << by) - (1 << (by - 1))) // mantissa)
-    others = move.partials[1:]
-    return replace(move, partials=(needed - sum(others), *others))
+def _guide(lie: Lie, truth: Truth) -> Guide:
+    """The honest challenger's, or one that misstates the last partial of the right element."""
+    if not lie.misstated or lie.tamper is None:
+        return truth
+    place = (lie.tamper.step, lie.tamper.row, lie.tamper.column)
+    partials = witness.partials(truth.trace, *place)
+    return FixedTarget(*place, stated=(*partials[:-1], partials[-1] + 1))

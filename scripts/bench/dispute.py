@@ -1,4 +1,5 @@
-"""What a dispute costs: whole games on a real Anvil with the shipped model, then wide layers.
+"""What a dispute costs: whole games on a real Anvil, with the shipped model and at the shapes of
+8B and 70B models; single verifications; a challenge out of a million claims, payment in bulk.
 
     scripts/bench/dispute [--out FILE] [--opcodes all|NAME,NAME] [--long N]
 
@@ -14,6 +15,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assay.chain.anvil import HARDFORK, Anvil, dev_account
 from assay.chain.artifacts import sources_hash
@@ -25,23 +27,29 @@ from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
 from assay.engine.tokenizer import Tokenizer
 from assay.trace.commitment import ModelCommitment
 from assay.trace.execute import Tamper
-from scripts.bench.arena import Arena, Lie, Played
+from scripts.bench import bulk
+from scripts.bench.arena import Arena, Lie
 from scripts.bench.conditions import machine, print_table, stderr, versions
+from scripts.bench.wide_games import ABOUT, SHAPES, SHORT, play_all
 from scripts.bench.widths import measure
 
 PROMPT = "The with statement is used to wrap the execution of a block with methods defined by"
 TOKENS = 16
+Game = dict[str, Any]
 WRONG = 5  # the output token that is wrong
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One game: where the lie is. `step` None: the trace is honest, only the token is wrong."""
+    """One game: where the lie is. `step` None: the trace is honest, only the token is wrong.
+
+    `misstated`: the challenger lies, about a partial of a right element.
+    """
 
     name: str
     step: int | None
     prompt: tuple[int, ...]
-    forged: bool = False
+    misstated: bool = False
 
 
 def scenarios(
@@ -58,7 +66,7 @@ def scenarios(
     down = names.index(f"layer.{commitment.model.shape.layers - 1}.down")
     attend = next(i for i, s in enumerate(steps) if s.opcode == Op.ATTEND)
     found.append(Scenario("LINEAR of two chunks", down, tuple(prompt)))
-    found.append(Scenario("LINEAR, forged partials", down, tuple(prompt), forged=True))
+    found.append(Scenario("LINEAR, a misstated partial", down, tuple(prompt), misstated=True))
     found.append(Scenario(f"ATTEND, {long} tokens", attend, tuple(filler)))
     found.append(Scenario("the token alone", None, tuple(prompt)))
     return found
@@ -83,6 +91,7 @@ def main() -> None:
         web3 = connect(anvil.url)
         stderr.print("single verifications at 8B and 70B widths …")
         widths = measure(web3, Sender(web3, dev_account()))
+        wide_games = play_all()
         document = {
             "what": "one-element disputes on Anvil",
             "machine": machine(),
@@ -92,14 +101,16 @@ def main() -> None:
             "contracts": sources_hash(),
             "code_bytes": _code_bytes(arena),
             "games": games,
+            "wide_games": {"about": ABOUT, "games": wide_games},
             "verifications": widths,
+            "bulk": bulk.measure(commitment),
             "most": {
-                "transactions": max(int(str(game["transactions"])) for game in games),
-                "gas_of_a_game": max(int(str(game["gas"])) for game in games),
+                "shipped": _most(games),
+                **{name: _most(_of_shape(wide_games, name)) for name in SHAPES},
                 "gas_of_a_verification": max(int(str(width["gas"])) for width in widths),
             },
         }
-    _print_tables(games, widths)
+    _print_tables(games, wide_games, widths)
     text = json.dumps(document, indent=1)
     print(text)
     if options.out:
@@ -107,32 +118,20 @@ def main() -> None:
         options.out.write_text(text + "\n")
 
 
-def _game(
-    arena: Arena, engine: Engine, commitment: ModelCommitment, scenario: Scenario
-) -> dict[str, object]:
+def _game(arena: Arena, engine: Engine, commitment: ModelCommitment, scenario: Scenario) -> Game:
     params = SamplingParams(TOKENS, seed=bytes(32))
     output = list(engine.generate(list(scenario.prompt), params))
     wrong = min(WRONG, len(output) - 1)
     output[wrong] = (output[wrong] + 1) % commitment.header.vocab_size
     tamper = _tamper(commitment, scenario, wrong)
-    lie = Lie(scenario.prompt, tuple(output), params, wrong, tamper, scenario.forged)
+    lie = Lie(scenario.prompt, tuple(output), params, wrong, tamper, scenario.misstated)
     played = arena.play(lie, engine)
-    if played.outcome != "challenger_won":
+    if played.outcome != ("provider_won" if scenario.misstated else "challenger_won"):
         raise AssertionError(f"{scenario.name}: {played.outcome}, {played.reason}")
     return {
         "scenario": scenario.name,
         "positions": len(scenario.prompt) + wrong,
-        "reason": played.reason,
-        "transactions": len(played.moves),
-        "gas": played.gas,
-        "gas_by_player": {
-            player: sum(int(str(m["gas"])) for m in played.moves if m["by"] == player)
-            for player in ("provider", "challenger")
-        },
-        "calldata_zero_bytes": _sum(played, "calldata_zero_bytes"),
-        "calldata_nonzero_bytes": _sum(played, "calldata_nonzero_bytes"),
-        "moves": played.moves,
-        "compute_seconds": played.seconds,
+        **played.document(),
     }
 
 
@@ -146,13 +145,25 @@ def _tamper(commitment: ModelCommitment, scenario: Scenario, wrong: int) -> Tamp
     return Tamper(scenario.step, rows - 1, width // 2, 1)
 
 
-def _sum(played: Played, key: str) -> int:
-    return sum(int(str(move[key])) for move in played.moves)
+def _of_shape(games: list[Game], shape: str) -> list[Game]:
+    """Those at 2,048 positions; longer ones are told apart by their own rows."""
+    return [game for game in games if game["shape"] == shape and game["positions"] == SHORT]
 
 
-def _print_tables(games: list[dict[str, object]], widths: list[dict[str, object]]) -> None:
+def _most(games: list[Game]) -> dict[str, int]:
+    last = [int(str(moves[-1]["gas"])) for moves in (game["moves"] for game in games)]
+    return {
+        "transactions": max(int(str(game["transactions"])) for game in games),
+        "gas": max(int(str(game["gas"])) for game in games),
+        "gas_of_the_provider": max(game["gas_by_player"]["provider"] for game in games),
+        "gas_of_the_last_move": max(last),
+    }
+
+
+def _print_tables(games: list[Game], wide_games: list[Game], widths: list[Game]) -> None:
     columns = ["scenario", "transactions", "gas", "calldata_nonzero_bytes", "reason"]
-    print_table("whole games", columns, games)
+    print_table("whole games, shipped model", columns, games)
+    print_table("whole games, wide shapes", ["shape", *columns], wide_games)
     columns = ["op", "verification", "width", "gas", "limit"]
     print_table("single verifications", columns, widths)
 

@@ -1,15 +1,16 @@
 """Speed of the exact engine beside transformers' float model, same weights, same machine.
 
-    scripts/bench/engine [--out FILE] [--threads N] [--only shipped|sizes] [--prompt N] [--tokens N]
-                         [--seconds S] [--rounds N] [--programs NAME …]
-    scripts/bench/engine --profile [--threads N]
+    scripts/bench/engine [--out FILE] [--threads N] [--only shipped|sizes|gpu] [--prompt N]
+                         [--tokens N] [--seconds S] [--rounds N] [--programs NAME …]
+    scripts/bench/engine --profile [--threads N] [--input-bits 16|8]
 
 Prints one JSON document on stdout and tables on stderr, in two parts. "sizes" is about
 TinyLlama-1.1B's shapes, beside llama.cpp too, see `scripts.bench.sizes`; `--profile` shows where
 the time goes there, step by step. "shipped" is about the shipped model: rates are tokens per
 second, the best of several runs: prefill of one prompt up to its last logits, greedy decoding
 after it (alone, and many requests at once), and verification of a claim by one prefill, as the
-time that it takes relative to having decoded the claim.
+time that it takes relative to having decoded the claim. "gpu", measured where there is one, is
+about Llama-3-8B's shapes, see `scripts.bench.gpu`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -34,7 +36,7 @@ from assay.engine.gemm import best_gemm
 from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
 from assay.engine.native.library import available, isas
 from assay.engine.tokenizer import Tokenizer
-from scripts.bench import sizes, worker_exact
+from scripts.bench import gpu, sizes, worker_exact
 
 BATCHES = (8, 32)
 
@@ -59,10 +61,12 @@ class Clock:
 def main() -> None:
     options = _options()
     if options.profile:
-        worker_exact.profile(options.threads)
+        worker_exact.profile(options.threads, options.input_bits)
         return
     document: dict[str, Any] = {"machine": _machine(options.threads)}
-    if options.only != "shipped":
+    if options.only == "gpu" or (options.only is None and torch.cuda.is_available()):
+        document["gpu"] = gpu.measure(options.rounds)
+    if options.only in (None, "sizes"):
         document["sizes"] = sizes.measure(
             prompt=512,
             tokens=128,
@@ -70,12 +74,14 @@ def main() -> None:
             threads=options.threads,
             programs=options.programs or list(sizes.PROGRAMS),
         )
-    if options.only != "sizes":
+    if options.only in (None, "shipped"):
         document["shipped"] = _shipped(options)
     text = json.dumps(document, indent=2)
     if options.out:
         options.out.write_text(text + "\n")
     print(text)
+    if "gpu" in document:
+        gpu.show(document["gpu"])
     if "sizes" in document:
         sizes.show(document["sizes"])
     if "shipped" in document:
@@ -83,8 +89,6 @@ def main() -> None:
 
 
 def _shipped(options: argparse.Namespace) -> dict[str, Any]:
-    import torch
-
     torch.set_num_threads(options.threads)
     stderr.print("importing …")
     began = time.perf_counter()
@@ -114,8 +118,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Tokens per second, exact and float.")
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", choices=("shipped", "sizes"), help="one part of the two")
+    parser.add_argument("--only", choices=("shipped", "sizes", "gpu"), help="one part alone")
     parser.add_argument("--profile", action="store_true", help="where the time goes, and no more")
+    parser.add_argument("--input-bits", type=int, choices=(8, 16), default=16, help="profiled")
     shipped = parser.add_argument_group("shipped model")
     shipped.add_argument("--prompt", type=int, default=256, help="prompt tokens")
     shipped.add_argument("--tokens", type=int, default=128, help="output tokens")
@@ -181,7 +186,6 @@ def _decode_batch(engine: Engine, size: int, tokens: int) -> None:
 
 def _transformers(dtype: Any, prompt: list[int], tokens: int, clock: Clock) -> dict[str, float]:
     """Prefill and greedy decoding with a KV cache, without `generate`'s own overhead."""
-    import torch
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(SHIPPED_MODEL, dtype=dtype).eval()

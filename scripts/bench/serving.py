@@ -1,9 +1,11 @@
 """How the engine serves: many requests at once, prefixes again, speculation, memory over time.
 
     scripts/bench/serving [--out FILE] [--threads N] [--backend native|torch] [--requests N]
-                          [--seconds S]
+                          [--seconds S] [--models shipped tinyllama] [--only PART …] [--rounds N]
 
-Prints one JSON document on stdout and tables on stderr; all of it about the shipped model.
+Prints one JSON document on stdout and tables on stderr. The first three parts and the last are
+about the shipped model, the others about each of `--models`: "tinyllama" has TinyLlama-1.1B's
+shapes, whose weights do not fit a processor's cache, see `serving_models`.
 
 throughput    tokens a second of so many requests that decode together, prompts of 32 tokens
 first_token   milliseconds from a request to its first token, prompt of 384 tokens, median: "cold"
@@ -12,6 +14,9 @@ stall         the longest wait of a decoding request for its next token while a 
               tokens arrives, in milliseconds, by the most rows that a pass may have
 speculation   tokens a second of one request, by draft and guesses, and how much faster that is
               than without; "itself" is the model, "first N layers" is what its name says
+receipts      the same jobs with and without all that makes answers verifiable; `overhead` is
+              the share of time that it adds
+verify        seconds to make an output alone, and to judge it by one prefill
 soak          resident memory over `--requests` requests of mixed sizes, some of them cancelled
 """
 
@@ -23,8 +28,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,35 +39,35 @@ import torch
 from assay.core.types import TEMPERATURE_ONE, SamplingParams
 from assay.engine.backends import BackendName
 from assay.engine.engine import Engine
-from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
-from assay.engine.tokenizer import Tokenizer
 from assay.exact.model import ExactModel
+from scripts.bench import serving_models as models
 from scripts.bench.conditions import machine, print_table, stderr
+from scripts.bench.speculating import speculation
+from scripts.bench.verifying import Load, Receipts, verify
 
 TOGETHER = (1, 2, 4, 8, 16, 32)
 GUESSES = (1, 2, 4, 8)
 OUTPUT = 64
+LOADS = {models.SHIPPED: Load(64, 16, 128, 128), models.LARGE: Load(16, 16, 128, 128)}
+CLAIMS = {models.SHIPPED: (256, 128), models.LARGE: (512, 128)}
+"""Prompt and output tokens of what is verified."""
+PARTS = ("throughput", "first_token_ms", "stall", "speculation", "receipts", "verify", "soak")
 
 
 class Bench:
-    """The shipped model without end tokens, so that every run makes as many tokens as it asks."""
+    """The shipped model, serving."""
 
     def __init__(self, threads: int, backend: BackendName, seconds: float) -> None:
         self._threads, self._backend, self._seconds = threads, backend, seconds
-        model = import_checkpoint(SHIPPED_MODEL)
-        self.model = replace(model, shape=replace(model.shape, eos_tokens=()))
-        text = (SHIPPED_MODEL / "heldout.txt").read_text(encoding="utf-8")
-        self._text = Tokenizer.of_checkpoint(SHIPPED_MODEL).encode(text)[1:]
+        self.model = models.load(models.SHIPPED)
+        texts = models.prompts(self.model, 400)
+        self._texts = [next(texts) for _ in range(16)]
 
     def engine(self, **options: Any) -> Engine:
         return Engine(self.model, self._threads, self._backend, **options)
 
     def prompts(self, length: int) -> Iterator[list[int]]:
-        """Different pieces of the held-out text, over and over."""
-        rng = np.random.default_rng(length)
-        while True:
-            at = int(rng.integers(0, len(self._text) - length))
-            yield self._text[at : at + length]
+        return models.prompts(self.model, length)
 
     def throughput(self) -> list[dict[str, Any]]:
         engine = self.engine(slots=max(TOGETHER), reuse=False)
@@ -112,35 +116,6 @@ class Bench:
             found.append({"rows": rows, "longest_wait_ms": round(min(longest) * 1e3, 2)})
         return found
 
-    def speculation(self) -> list[dict[str, Any]]:
-        layers = len(self.model.layers)
-        drafts = {"itself": self.model} | {
-            f"first {n} layers": replace(self.model, layers=self.model.layers[:n])
-            for n in sorted({max(layers // 4, 1), max(layers // 2, 1)})
-        }
-        found = []
-        for temperature in (0, TEMPERATURE_ONE):
-            plain, expected = self._alone(self.engine(slots=1, reuse=False), temperature)
-            for name, draft in drafts.items():
-                for guesses in GUESSES:
-                    engine = self.engine(
-                        slots=1, reuse=False, draft=_shaped(draft), guesses=guesses
-                    )
-                    rate, tokens = self._alone(engine, temperature)
-                    assert tokens == expected
-                    counters = engine.counters
-                    found.append(
-                        {
-                            "temperature": int(temperature > 0),
-                            "draft": name,
-                            "guesses": guesses,
-                            "accepted": round(counters.accepted / counters.guessed, 3),
-                            "tokens_per_second": round(rate, 1),
-                            "of_plain": round(rate / plain, 2),
-                        }
-                    )
-        return found
-
     def soak(self, requests: int) -> dict[str, Any]:
         """Resident memory and requests so far; the queue always holds some that wait."""
         batch = self.engine(slots=16, positions=4096, rows=256).batch(16, waiting=32)
@@ -166,22 +141,11 @@ class Bench:
         }
 
     def _mixed(self, rng: np.random.Generator) -> tuple[list[int], SamplingParams]:
+        """Some of them begin as others did."""
         length = int(rng.choice([3, 20, 60, 150, 400], p=[0.3, 0.3, 0.25, 0.1, 0.05]))
-        at = int(rng.choice([0, 500, int(rng.integers(0, len(self._text) - length))]))
         temperature = int(rng.choice([0, TEMPERATURE_ONE]))
         params = SamplingParams(int(rng.integers(1, 24)), temperature, rng.bytes(32))
-        return self._text[at : at + length], params
-
-    def _alone(self, engine: Engine, temperature: int) -> tuple[float, list[int]]:
-        prompt, params = next(self.prompts(32)), SamplingParams(OUTPUT, temperature, bytes(32))
-        rates = []
-        for _ in self._turns():
-            stream = engine.generate(prompt, params)
-            tokens = [next(stream)]
-            began = time.perf_counter()
-            tokens += stream
-            rates.append((len(tokens) - 1) / (time.perf_counter() - began))
-        return max(rates), tokens
+        return self._texts[int(rng.integers(len(self._texts)))][:length], params
 
     def _turns(self) -> Iterator[None]:
         """Twice at least, then until the time is up."""
@@ -190,10 +154,6 @@ class Bench:
             if turn >= 2 and time.perf_counter() - began > self._seconds:
                 return
             yield
-
-
-def _shaped(draft: ExactModel) -> ExactModel:
-    return replace(draft, shape=replace(draft.shape, layers=len(draft.layers)))
 
 
 def resident() -> int:
@@ -209,33 +169,82 @@ def main() -> None:
     parser.add_argument("--backend", choices=("native", "torch"), default="native")
     parser.add_argument("--requests", type=int, default=10_000, help="of the soak")
     parser.add_argument("--seconds", type=float, default=1.0, help="time of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of what is compared")
+    parser.add_argument("--models", nargs="+", choices=models.NAMES, default=[models.SHIPPED])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    bench = Bench(options.threads, options.backend, options.seconds)
     load = os.getloadavg()[0]
     document: dict[str, Any] = {
         "command": shlex.join(["scripts/bench/serving", *sys.argv[1:]]),
         "machine": machine() | {"threads": options.threads, "load_at_start": round(load, 2)},
-        "model": bench.model.name,
         "backend": options.backend,
     }
-    for name, run in (
-        ("throughput", bench.throughput),
-        ("first_token_ms", bench.first_token),
-        ("stall", bench.stall),
-        ("speculation", bench.speculation),
-        ("soak", lambda: bench.soak(options.requests)),
-    ):
-        stderr.print(f"{name} …")
-        document[name] = run()
+    measure(options, document)
     document["machine"]["load_at_end"] = round(os.getloadavg()[0], 2)
     text = json.dumps(document, indent=2)
     if options.out:
         options.out.write_text(text + "\n")
     print(text)
-    for name in ("throughput", "stall", "speculation"):
-        print_table(name, list(document[name][0]), document[name])
-    print_table("soak", ["requests", "mib"], document["soak"]["resident"])
+    show(document)
+
+
+def measure(options: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Add the parts that were asked for."""
+    bench = Bench(options.threads, options.backend, options.seconds)
+    alone: dict[str, Callable[[], Any]] = {
+        "throughput": bench.throughput,
+        "first_token_ms": bench.first_token,
+        "stall": bench.stall,
+        "soak": lambda: bench.soak(options.requests),
+    }
+    for name in options.only:
+        if name in alone:
+            stderr.print(f"{name} …")
+            document[name] = alone[name]()
+    compared = [name for name in options.only if name not in alone]
+    for name in options.models if compared else []:
+        stderr.print(f"{name}: loading …")
+        model = models.load(name)
+        for part in compared:
+            stderr.print(f"{name}: {part} …")
+            document.setdefault(part, {})[name] = compare(part, name, model, options)
+
+
+def compare(part: str, name: str, model: ExactModel, options: argparse.Namespace) -> Any:
+    """One part about one model, by turns."""
+    threads, backend, rounds = options.threads, options.backend, options.rounds
+    if part == "speculation":
+        large = name == models.LARGE
+        counts = (models.CORE,) if large else (1, 2)
+        drafts = {f"first {n} layers": models.first_layers(model, n) for n in counts}
+        # Random weights make flat logits: above 0 the noise alone would choose, and always alike.
+        temperatures = (0,) if large else (0, TEMPERATURE_ONE)
+        if not large:
+            drafts["itself"] = model
+        return speculation(model, drafts, GUESSES, temperatures, OUTPUT, rounds, threads, backend)
+    load = LOADS[name]
+    each = load.prompt + load.output
+    engine = Engine(
+        model, threads, backend, slots=load.together, positions=load.together * each, reuse=False
+    )
+    if part == "receipts":
+        return Receipts(engine, load).measure(rounds)
+    return verify(engine, *CLAIMS[name], rounds)
+
+
+def show(document: dict[str, Any]) -> None:
+    for name in ("throughput", "stall"):
+        if name in document:
+            print_table(name, list(document[name][0]), document[name])
+    for name, rows in document.get("speculation", {}).items():
+        print_table(f"speculation, {name}", list(rows[0]), rows)
+    for part, key in (("receipts", "overhead"), ("verify", "of_generating")):
+        rows = [{"model": n, key: found[key]} for n, found in document.get(part, {}).items()]
+        if rows:
+            print_table(part, ["model", key], rows)
+    if "soak" in document:
+        print_table("soak", ["requests", "mib"], document["soak"]["resident"])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Speed at TinyLlama-1.1B's shapes: the exact engine beside llama.cpp and transformers.
 
 All programs take turns, round after round, on the same random weights, so that what else the
-machine does meets each alike; medians are kept, and memory's read bandwidth is measured in every
-round. llama.cpp is built once, in an environment under `.bench/`.
+machine does meets each alike; medians are kept. Memory's read bandwidth changes from minute to
+minute on shared machines, so it is read right before and right after each time that the exact
+engine decodes, and the two are compared. llama.cpp is built once, in an environment under
+`.bench/`.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ PEERS = ("llama-cpp-python==0.3.36", "gguf==0.19.0", "numpy==1.26.4")
 BATCH = 16
 READ_BYTES = 1 << 30
 READ_TIMES = 5
+PAIRS = 3
+EIGHT_BITS = "exact native 8-bit inputs"
 PROGRAMS = (
     "exact native",
+    EIGHT_BITS,
     "exact torch",
     "llama.cpp Q8_0",
     "transformers float32",
@@ -55,12 +60,13 @@ def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[
     workers = {name: load(name, threads) for name in programs if name not in SLOW}
     about |= {name: worker.about for name, worker in workers.items()}
     read: list[float] = []
+    bound: list[float] = []
     for turn in range(rounds):
-        read.append(bandwidth.gigabytes_per_second())
         for name, worker in workers.items():
             stderr.print(f"round {turn + 1} of {rounds}: {name}")
             take_turn(worker, prompt, tokens, found[name])
-    read.append(bandwidth.gigabytes_per_second())
+            if name == "exact native":
+                bound += beside_memory(worker, bandwidth, prompt, tokens, read)
     for worker in workers.values():
         worker.close()
     rates = {
@@ -68,7 +74,11 @@ def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[
         for name, runs in found.items()
     }
     return {
-        "ratios": ratios(rates, statistics.median(read)),
+        "ratios": {
+            "decode_over_memory_bound": round(statistics.median(bound), 3),
+            **ratios(rates),
+        },
+        "decode_over_memory_bound_each": [round(value, 3) for value in bound],
         "tokens_per_second": rates,
         "every_round": found,
         "read_gigabytes_per_second": [round(value, 2) for value in read],
@@ -83,7 +93,7 @@ def measure(prompt: int, tokens: int, rounds: int, threads: int, programs: list[
 def load(name: str, threads: int) -> Worker:
     """A program that has its model and has run once; its threads are pinned."""
     stderr.print(f"{name}: loading …")
-    pin = name != "exact native"  # which does so itself
+    pin = not name.startswith("exact native")  # which does so itself
     worker = Worker(command(name, threads), HOME / "workers.log", pin)
     worker.seconds("prefill", prompt=8)
     return worker
@@ -101,10 +111,28 @@ def take_turn(worker: Worker, prompt: int, tokens: int, found: dict[str, list[fl
         found.setdefault(run, []).append(rate)
 
 
-def ratios(rates: dict[str, dict[str, float]], read: float) -> dict[str, float]:
-    """The exact engine's rates over the others', and over what memory would allow."""
+def beside_memory(
+    worker: Worker, bandwidth: Bandwidth, prompt: int, tokens: int, read: list[float]
+) -> list[float]:
+    """Weights decoded from a second over bytes read a second, before and after; a few times.
+
+    What was read is added to `read`.
+    """
+    found = []
+    before = bandwidth.gigabytes_per_second()
+    for _ in range(PAIRS):
+        decoded = tokens / worker.seconds("decode", prompt=prompt, tokens=tokens)
+        after = bandwidth.gigabytes_per_second()
+        found.append(decoded * weight_bytes() / 1e9 / ((before + after) / 2))
+        read.append((before + after) / 2)
+        before = after
+    return found
+
+
+def ratios(rates: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The exact engine's rates over the others'."""
     ours = rates["exact native"]
-    found = {"decode_over_memory_bound": ours["decode"] * weight_bytes() / read / 1e9}
+    found = {}
     others = {
         "llama": [rates[n] for n in rates if n.startswith("llama")],
         "transformers": [rates[n] for n in rates if n.startswith("transformers")],
@@ -113,6 +141,8 @@ def ratios(rates: dict[str, dict[str, float]], read: float) -> dict[str, float]:
     for name, theirs in others.items():
         for run in ours if theirs else ():
             found[f"{run}_over_{name}"] = ours[run] / max(rate[run] for rate in theirs)
+    for run, rate in rates.get(EIGHT_BITS, {}).items():
+        found[f"{run}_of_8_bits_over_16"] = rate / ours[run]
     return {name: round(value, 3) for name, value in found.items()}
 
 
@@ -129,6 +159,8 @@ def command(program: str, threads: int) -> list[str | Path]:
     if kind == "llama.cpp":
         python, model = llama_environment(), HOME / "tinyllama-q8_0.gguf"
         return [python, "-m", "scripts.bench.worker_llama", model, *options]
+    if program == EIGHT_BITS:
+        rest, options = "native", [*options, "--input-bits", "8"]
     module = {"exact": "worker_exact", "transformers": "worker_transformers"}[kind]
     return [sys.executable, "-m", f"scripts.bench.{module}", rest, *options]
 

@@ -24,6 +24,7 @@ import boa.interpret  # type: ignore[import-untyped]
 
 from assay.core.hashes import PROMPT_SIDE, list_root, tensor_commitment, tile_leaf
 from assay.core.merkle import MerkleTree, depth_of, root_from_path
+from assay.core.partials import packed
 from assay.core.tokens import TokenList
 from assay.core.types import EMPTY_TOKEN, TABLE_BASE, TILE, Op, Opening, Pass, Step, TokenOpening
 from assay.exact.sampling import noise_key, noise_slot, noise_uniform
@@ -176,6 +177,8 @@ def cases(model: Model) -> Iterator[Case]:
         yield Case(op.name, "element", w, "verify_element", by_head, place, tiles)
     yield element(Op.ADD, [x, row_of(E, w, 4, column)])
     yield element(Op.SILU_GATE, [x, row_of(E, w, 4, column)], 16, 14)
+    yield element(Op.GELU_GATE, [x, row_of(E, w, 4, column)], 16, 14)
+    yield element(Op.SOFTCAP, [x], 30 << 20, 3 << 29, 26)
     yield element(Op.LAST, [x])
     yield element(Op.BIAS, [x, gain])
     yield combine(Op.MEAN, [], w)
@@ -266,7 +269,7 @@ class Meter:
         ]
         if case.partials:
             draw = random.Random(3)
-            arguments.append([draw.getrandbits(33) for _ in range(case.partials)])
+            arguments.append(packed([draw.getrandbits(33) for _ in range(case.partials)]))
         arguments.append([opening.abi() for opening in openings])
         if case.function == "verify_element":
             token: TokenOpening = self.prompt.open(ROW) if case.token else EMPTY_TOKEN

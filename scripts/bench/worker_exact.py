@@ -1,6 +1,6 @@
 """The exact engine as a benchmark worker, see `workers`.
 
-    python -m scripts.bench.worker_exact native|torch [--threads N]
+    python -m scripts.bench.worker_exact native|torch [--threads N] [--input-bits 16|8]
 
 Weights are rounded to nearest, channel by channel; binary points are set by hand to where random
 weights of this size put values. A full import would choose them from a text and hold eight bytes
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from assay.engine.backends import make_backend
 from assay.engine.backends.base import pages_for
 from assay.engine.backends.native_cpu import NativeBackend
+from assay.engine.digits import sites, with_input_bits
 from assay.engine.forward import Decoder, Segment
 from assay.engine.rope import rope_table
 from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
@@ -33,7 +34,8 @@ INNER = 14
 KEPT = 11
 
 
-def exact_model(sizes: Sizes) -> ExactModel:
+def exact_model(sizes: Sizes, bits: int = 16) -> ExactModel:
+    """Inputs of linear layers are of so many bits, 16 or 8."""
     shape = DecoderShape(
         vocab=sizes.vocab,
         hidden=sizes.hidden,
@@ -51,7 +53,7 @@ def exact_model(sizes: Sizes) -> ExactModel:
     embedding = np.rint(next(source) * 2.0**RESIDUAL)
     layers = tuple(_layer(source, shape) for _ in range(sizes.layers))
     final_norm = _norm(next(source), shape, INNER)
-    return ExactModel(
+    model = ExactModel(
         name="tinyllama-shapes",
         shape=shape,
         embedding=np.clip(embedding, -(2**15), 2**15 - 1).astype(np.int16),
@@ -65,6 +67,7 @@ def exact_model(sizes: Sizes) -> ExactModel:
         tokenizer_hash=bytes(32),
         config_hash=bytes(32),
     )
+    return with_input_bits(model, dict.fromkeys(sites(shape), bits))
 
 
 def _layer(source: Iterator[Floats], shape: DecoderShape) -> Layer:
@@ -178,15 +181,15 @@ class Exact:
             for index, part in enumerate(tokens)
         ]
         ends = np.cumsum([len(part) for part in tokens]) - 1
-        hidden = self._decoder.hidden(cache, segments)[ends.tolist()]
+        hidden = self._decoder.hidden(cache, segments, ends.tolist())
         chosen: list[int] = self._decoder.logits(hidden).argmax(dim=1).tolist()
         return chosen
 
 
-def profile(threads: int) -> None:
-    """Print each step's time a pass, with GB/s of weights and GMAC/s (16-bit rows by int8)."""
+def profile(threads: int, bits: int) -> None:
+    """Print each step's time a pass, with GB/s of weights and GMAC/s (rows of `bits` by int8)."""
     sizes = Sizes()
-    timed = Timed(make_backend(exact_model(sizes), threads=threads, pin=True))
+    timed = Timed(make_backend(exact_model(sizes, bits), threads=threads, pin=True))
     exact = Exact(timed, sizes)
     for name, size, prompt, passes in (
         ("prefill of 512", 1, 512, 0),
@@ -220,10 +223,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The exact engine as a benchmark worker.")
     parser.add_argument("backend", choices=("native", "torch"))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--input-bits", type=int, choices=(8, 16), default=16)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     sizes = Sizes()
-    backend = make_backend(exact_model(sizes), options.backend, options.threads, pin=True)
+    model = exact_model(sizes, options.input_bits)
+    backend = make_backend(model, options.backend, options.threads, pin=True)
     exact = Exact(backend, sizes)
     tasks: dict[str, Task] = {
         "prefill": exact.prefill,
@@ -231,7 +236,8 @@ def main() -> None:
         "batch": exact.batch,
     }
     isa = backend.kernels.isa if isinstance(backend, NativeBackend) else None
-    serve(tasks, {"backend": backend.name, "isa": isa, **asdict(sizes)})
+    about = {"backend": backend.name, "isa": isa, "input_bits": options.input_bits}
+    serve(tasks, about | asdict(sizes))
 
 
 if __name__ == "__main__":

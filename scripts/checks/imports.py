@@ -1,5 +1,7 @@
 """Which package of `assay` may import what; `offchain/README.md` states these rules in words.
 
+`assay_verifier` stands alone: it imports nothing of ours, and nothing of ours imports it.
+
     python scripts/checks/imports.py      prints every violation, exits 1 if there is one
 
 Read from the syntax tree, so an import inside a function or under TYPE_CHECKING counts too.
@@ -16,6 +18,8 @@ from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parents[2] / "offchain"
 OURS = "assay"
+ALONE = "assay_verifier"
+ALONE_MAY = {*sys.stdlib_module_names, "numpy", "eth_hash"}
 
 TORCH = ("torch", "transformers")
 NETWORK = ("socket", "ssl", "http", "urllib", "urllib3", "requests", "httpx", "aiohttp")
@@ -23,12 +27,13 @@ SYSTEM = ("os", "io", "pathlib", "shutil", "subprocess", "tempfile", "logging", 
 RPC = ("web3",)
 LEDGER = (*RPC, "eth_account", "eth_abi", "eth_keys")
 COMPILERS = ("vyper", "boa", "ape")
+DATABASES = ("sqlalchemy", "alembic")
 SERVERS = ("fastapi", "uvicorn", "starlette")
 FILES_AND_SCREEN = ("open", "print", "input")
 SENDING = ("send_transaction", "send_raw_transaction", "sign_transaction", "transact")
 CHANCE = ("time", "datetime", "random", "secrets", "threading")
 BELOW = ("core", "exact", "engine", "trace", "chain")
-SERVICES = ("provider", "challenger", "gateway")
+SERVICES = ("provider", "challenger", "gateway", "keeper", "indexer")
 
 
 @dataclass(frozen=True)
@@ -51,18 +56,21 @@ RULES = {
     "core": Rule((), (*TORCH, *RPC, *COMPILERS)),
     "exact": Rule(
         ("core",),
-        (*TORCH, *NETWORK, *SYSTEM, *CHANCE, *LEDGER, *COMPILERS, *SERVERS),
+        (*TORCH, *NETWORK, *SYSTEM, *CHANCE, *LEDGER, *COMPILERS, *SERVERS, *DATABASES),
         FILES_AND_SCREEN,
     ),
-    "engine": Rule(("core", "exact"), (*NETWORK, *LEDGER, *COMPILERS, *SERVERS)),
-    "trace": Rule(("core", "exact"), (*TORCH, *NETWORK, *LEDGER, *COMPILERS, *SERVERS)),
-    "chain": Rule(("core",), (*TORCH, *SERVERS), methods=()),
+    "engine": Rule(("core", "exact"), (*NETWORK, *LEDGER, *COMPILERS, *SERVERS, *DATABASES)),
+    "trace": Rule(("core", "exact"), (*TORCH, *NETWORK, *LEDGER, *COMPILERS, *SERVERS, *DATABASES)),
+    "chain": Rule(("core",), (*TORCH, *SERVERS, *DATABASES), methods=()),
     "provider": Rule(BELOW, (*RPC, *COMPILERS)),
     "challenger": Rule(BELOW, (*RPC, *COMPILERS)),
     "gateway": Rule(BELOW, (*RPC, *COMPILERS)),
+    "keeper": Rule(("core", "chain"), (*TORCH, *RPC, *COMPILERS, *DATABASES)),
+    "indexer": Rule(("core", "chain"), (*TORCH, *LEDGER, *COMPILERS)),
+    "books": Rule(("core", "chain", "indexer"), (*TORCH, *RPC, *COMPILERS, *SERVERS)),
     "wallet": Rule(("core", "chain"), (*TORCH, *RPC, *SERVERS, "vyper", "boa")),
     "demo": Rule((*BELOW, *SERVICES), (*RPC, *COMPILERS)),
-    "cli": Rule((*BELOW, *SERVICES, "wallet", "demo"), (*RPC, *COMPILERS)),
+    "cli": Rule((*BELOW, *SERVICES, "books", "wallet", "demo"), (*RPC, *COMPILERS)),
 }
 
 
@@ -79,8 +87,12 @@ class Violation:
 
 
 def violations(sources: Path) -> list[Violation]:
-    """All violations in the tree `sources/assay`, in the order of paths and lines."""
-    found: list[Violation] = []
+    """All violations in the trees of `sources`, in the order of paths and lines."""
+    found = [
+        Violation(path, line, f"{ALONE} must not import {name}")
+        for path in sorted((sources / ALONE).rglob("*.py"))
+        for line, name in outside(path, (ALONE, *path.relative_to(sources / ALONE).parts[:-1]))
+    ]
     for path in sorted((sources / OURS).rglob("*.py")):
         parts = path.relative_to(sources / OURS).parts
         package = parts[0] if len(parts) > 1 else ""
@@ -90,6 +102,17 @@ def violations(sources: Path) -> list[Violation]:
             module = (OURS, *parts[:-1])
             found += check_file(path, module, package, RULES[package])
     return found
+
+
+def outside(path: Path, module: tuple[str, ...]) -> list[tuple[int, str]]:
+    """(line, name) of what a file of the package that stands alone must not import."""
+    return sorted(
+        (node.lineno, name)
+        for node in ast.walk(ast.parse(path.read_text(), str(path)))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imported(node, module)
+        if name.partition(".")[0] not in {ALONE, *ALONE_MAY}
+    )
 
 
 def check_file(path: Path, module: tuple[str, ...], package: str, rule: Rule) -> list[Violation]:
@@ -126,6 +149,8 @@ def imported(node: ast.AST, module: tuple[str, ...]) -> Iterator[str]:
 def breaks(name: str, package: str, rule: Rule) -> str | None:
     """Why this package must not import `name`, or None."""
     top, _, rest = name.partition(".")
+    if top == ALONE:
+        return f"{package} must not import {ALONE}, which stands alone"
     if top != OURS:
         return f"{package} must not import {top}" if top in rule.never else None
     target = rest.split(".")[0]
@@ -139,7 +164,7 @@ def main() -> int:
     found = violations(SOURCES)
     for violation in found:
         print(violation)
-    print(f"import rules: {len(found)} violations in {len(RULES)} packages")
+    print(f"import rules: {len(found)} violations in {len(RULES) + 1} packages")
     return 1 if found else 0
 
 

@@ -70,7 +70,7 @@ def history(document: dict[str, Any], out: Path) -> None:
     below.set_ylabel("emission, millions a year")
     below.set_ylim(0, 16)
     _time(below)
-    _save(figure, out)
+    save(figure, out)
 
 
 def _published(axes: Axes, published: Sequence[dict[str, Any]]) -> None:
@@ -138,7 +138,7 @@ def curve(document: dict[str, Any], out: Path) -> None:
     axes.set_xlim(0, 42_000)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(loc="upper left")
-    _save(figure, out)
+    save(figure, out)
 
 
 def projection(document: dict[str, Any], out: Path) -> None:
@@ -170,7 +170,7 @@ def projection(document: dict[str, Any], out: Path) -> None:
     below.set_yticks([0.3, 1, 3, 10], labels=["0.3", "1", "3", "10"])
     below.legend(loc="lower right", ncols=2)
     _time(below)
-    _save(figure, out)
+    save(figure, out)
 
 
 def _path_label(document: dict[str, Any], found: dict[str, Any]) -> str:
@@ -196,7 +196,7 @@ def _time(axes: Axes) -> None:
     axes.set_xlabel("date (UTC)")
 
 
-def _save(figure: Figure, out: Path) -> None:
+def save(figure: Figure, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     plt.close(figure)

@@ -43,7 +43,7 @@ END = "<|endoftext|>"  # both bos and eos: a text starts where the last one stop
 OUTPUT = Path(__file__).parents[2] / "offchain" / "assay" / "models" / "pydoc-4m"
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
-    "{% if not loop.last %}\n\n{% endif %}{% endfor %}"
+    "{% if not loop.last %}{{ '\\n\\n' }}{% endif %}{% endfor %}"
 )
 PROMPTS = ("Return a copy of the", "The list of arguments", "Open a file and")
 CONTEXT = 512
