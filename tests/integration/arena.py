@@ -19,15 +19,16 @@ from assay.chain.game_view import GameView
 from assay.chain.games import Games
 from assay.chain.network import Network
 from assay.chain.node import connect
-from assay.chain.parameters import Parameters
+from assay.chain.parameters import Parameters, Setup
 from assay.chain.sender import Sender, SendPolicy
-from assay.challenger.player import make_truth
 from assay.challenger.solver import Guide
 from assay.challenger.solver import next_move as challenger_move
+from assay.challenger.truths import make_truth
 from assay.core.errors import ContractReverted
 from assay.core.game import Player, Timeout
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE, job_id, receipt_leaf
 from assay.core.merkle import MerkleTree
+from assay.core.outputs import output_count, output_root
 from assay.core.signing import sign_job
 from assay.core.tokens import TokenList
 from assay.core.types import Job, Model, Receipt, SamplingParams
@@ -36,7 +37,7 @@ from assay.demo.parties import ROLES, Party, fund, make_parties
 from assay.engine.engine import Engine
 from assay.provider.responder import Defence
 from assay.provider.responder import next_move as provider_move
-from assay.trace.commitment import ModelCommitment
+from assay.trace.commitment import Commitment
 from assay.trace.pass_trace import PassTrace
 
 FAST = SendPolicy(poll_seconds=0.005)
@@ -74,13 +75,13 @@ class Arena:
     """One chain with one model; a consumer, two providers, a challenger, all funded."""
 
     def __init__(
-        self, anvil: Anvil, commitment: ModelCommitment, folder: Path, rules: Parameters = RULES
+        self, anvil: Anvil, commitment: Commitment, folder: Path, rules: Parameters = RULES
     ) -> None:
         web3 = connect(anvil.url)
         deployer = Sender(web3, dev_account(), FAST)
         self.anvil = anvil
         self.commitment = commitment
-        setup = local_setup(rules, deployer.address)
+        setup = self._setup(rules, deployer)
         place = folder / "deployment"
         self.deployment = deploy(web3, deployer, rules, setup, "test", place)
         self.network = Network(web3, self.deployment, deployer)
@@ -88,6 +89,15 @@ class Arena:
         self.parties: dict[str, Party] = make_parties(folder)
         fund(self.network, self.parties, setup.airdrop)
         self.networks = {role: self._as(role) for role in ROLES}
+        # A test and a challenger's process open games from one account, at the same time.
+        challenger = self.networks["challenger"]
+        challenger.bond_token.approve(
+            challenger.game.address, 1_000 * challenger.game.challenger_bond()
+        )
+
+    def _setup(self, rules: Parameters, deployer: Sender) -> Setup:
+        """What the deployment is told beside its rules."""
+        return local_setup(rules, deployer.address)
 
     @property
     def header(self) -> Model:
@@ -118,7 +128,7 @@ class Arena:
             inv_temperature=params.inv_temperature,
             seed=params.seed,
             price_input=PRICE,
-            price_output=PRICE,
+            price_output=0 if self.header.embeds else PRICE,
             max_price=10**6,
             deadline=self.network.now() + 10**6,
             data_mode=0,
@@ -137,10 +147,10 @@ class Arena:
         settlement = self.network.settlement.address
         salt = secrets.token_bytes(32)
         job = self.job(prompt, params, salt)
-        tokens = len(output) if count is None else count
+        tokens = output_count(self.header, output) if count is None else count
         receipt = Receipt(
             job_id=job_id(job, self.network.chain_id, settlement),
-            output_root=TokenList(output, salt, OUTPUT_SIDE).root,
+            output_root=output_root(self.header, output, salt),
             output_tokens=tokens,
             price=job.price(tokens),
         )
@@ -182,12 +192,13 @@ class Arena:
 
     def defence(self, data: ClaimData, token_index: int, trace: PassTrace | None = None) -> Defence:
         """What the provider plays with; an honest trace unless another is given."""
+        output = None if self.header.embeds else TokenList(data.output, data.salt, OUTPUT_SIDE)
         tokens = [*data.prompt, *data.output[:token_index]]
         return Defence(
             job=data.job,
             receipt=data.receipt,
             prompt=TokenList(data.prompt, data.salt, PROMPT_SIDE),
-            output=TokenList(data.output, data.salt, OUTPUT_SIDE),
+            output=output,
             token_index=token_index,
             trace=trace or PassTrace(self.commitment, tokens),
         )

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from typer.testing import CliRunner, Result
 
 from assay.chain.anvil import free_port
 from assay.chain.process import ManagedProcess
+from assay.cli.main import commands
 from tests.integration.arena import Arena
 
 READY_SECONDS = 90.0
@@ -41,25 +43,31 @@ class Running:
             "poll_seconds": POLL_SECONDS,
             "log_format": "json",
             "threads": 1,
+            "hold_fire": False,
             "port": self.port,
             **party.settings(),
             **settings,
         }
-        self._env = {key: v for key, v in os.environ.items() if not key.startswith("ASSAY_")}
-        self._env |= {f"ASSAY_{key.upper()}": str(value) for key, value in given.items()}
+        self.environment = {key: v for key, v in os.environ.items() if not key.startswith("ASSAY_")}
+        self.environment |= {f"ASSAY_{key.upper()}": str(value) for key, value in given.items()}
         self._command = [sys.executable, "-m", "assay.cli.main", *command]
         self._logs: list[Path] = []
         self.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if "ASSAY_TLS_KEY" in self.environment else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it, or start it again."""
         name = "-".join(self._command[-2:])
         self._logs.append(self.folder / f"log-{len(self._logs)}.jsonl")
-        self.process = ManagedProcess(name, self._command, self._logs[-1], self._env)
+        self.process = ManagedProcess(name, self._command, self._logs[-1], self.environment)
+
+    def assay(self, *words: str) -> Result:
+        """Another command with this service's settings, in this process."""
+        return CliRunner().invoke(commands, list(words), env=self.environment)
 
     def kill(self) -> None:
         """As a power cut does it."""
@@ -68,7 +76,7 @@ class Running:
 
     def wait_ready(self) -> None:
         self.process.wait_until(lambda: "ready" in self.names(), READY_SECONDS)
-        if self.names().count("ready") and "challenger" not in self._command:
+        if self.names().count("ready") and not {"challenger", "auditor"} & {*self._command}:
             self.process.wait_until(self._answers, READY_SECONDS)
 
     def events(self) -> list[dict[str, Any]]:
@@ -86,7 +94,7 @@ class Running:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", timeout=2).status_code == 200
+            return httpx.get(f"{self.url}/health", timeout=2).status_code < 500
         except httpx.HTTPError:
             return False
 

@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from assay.challenger.audit import audit, check_data
-from assay.challenger.player import make_truth
 from assay.challenger.solver import FixedTarget
+from assay.challenger.truths import make_truth
 from assay.core.hashes import job_id
 from assay.core.merkle import MerkleTree
 from assay.core.types import SamplingParams

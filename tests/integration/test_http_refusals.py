@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from assay.core.signing import sign_job
@@ -27,7 +28,7 @@ from tests.integration.town import MODEL, PROMPT, Town, openai_error
         ({"temperature": -0.5}, (400, "invalid_value", "temperature")),
         ({"temperature": 1e30}, (400, "invalid_value", "temperature")),
         ({"top_p": 0.9}, (400, "unsupported_parameter", "top_p")),
-        ({"n": 2}, (400, "unsupported_parameter", "n")),
+        ({"n": 99}, (400, "invalid_value", "n")),
         ({"logprobs": 3}, (400, "unsupported_parameter", "logprobs")),
         ({"extra_body": {"top_k": 4}}, (400, "unsupported_parameter", "top_k")),
         (
@@ -46,6 +47,42 @@ def test_bad_requests(
     assert openai_error(town, **{**request, **change}) == expected
     after = httpx.get(f"{town.provider.url}/health").json()["claims"]
     assert sum(after.values()) == sum(before.values())
+
+
+def test_the_next_request_is_served(town: Town) -> None:
+    """After a refusal of each kind, by the gateway and by the provider, and a stream cut off."""
+    asked = {"model": MODEL, "max_tokens": 3, "temperature": 0, "extra_body": town.honest()}
+    first = town.client.completions.create(prompt=PROMPT, **asked).choices[0].text
+    for prompt in ("", "word " * 600, [5, 4096], "\ud800"):
+        with pytest.raises((openai.APIStatusError, UnicodeEncodeError)):
+            town.client.completions.create(prompt=prompt, **asked)
+        assert town.client.completions.create(prompt=PROMPT, **asked).choices[0].text == first
+    refused = send_job(town, town.arena.job(TOKENS, greedy(600), SALT))
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+    with httpx.stream(
+        "POST",
+        f"{town.gateway.url}/v1/completions",
+        json={"model": MODEL, "prompt": PROMPT, "max_tokens": 200, "stream": True, **town.honest()},
+    ) as cut:
+        next(cut.iter_lines())
+    assert town.client.completions.create(prompt=PROMPT, **asked).choices[0].text == first
+
+
+def test_chats_that_the_template_does_not_know(town: Town) -> None:
+    tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
+    user = {"role": "user", "content": PROMPT}
+    body = {"model": MODEL, "messages": [user], "max_tokens": 2, **town.honest()}
+    url = f"{town.gateway.url}/v1/chat/completions"
+    response = httpx.post(url, json={**body, "tools": [tool]}, timeout=30)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "tools")
+    assert "knows no tools" in response.json()["error"]["message"]
+    assert httpx.post(url, json=body, timeout=30).status_code == 200
+
+
+def test_embeddings_of_a_model_that_gives_tokens(town: Town) -> None:
+    with pytest.raises(openai.BadRequestError, match="gives tokens; ask for them at") as caught:
+        town.client.embeddings.create(model=MODEL, input=PROMPT)
+    assert (caught.value.code, caught.value.param) == ("wrong_endpoint", "model")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +131,7 @@ TOKENS = [0, 5, 6]
 SALT = bytes(range(32))
 
 
-def send_job(town: Town, job: Job, signature: bytes | None = None) -> httpx.Response:
+def send_job(town: Town, job: Job, signature: bytes | None = None, **more: Any) -> httpx.Response:
     """`POST /v1/jobs` at the honest provider, as a gateway does it."""
     account = town.arena.parties["consumer"].account
     network = town.arena.network
@@ -104,6 +141,7 @@ def send_job(town: Town, job: Job, signature: bytes | None = None) -> httpx.Resp
         "signature": hexed(signed if signature is None else signature),
         "tokens": TOKENS,
         "salt": hexed(SALT),
+        **more,
     }
     return httpx.post(f"{town.provider.url}/v1/jobs", json=body, timeout=30)
 
@@ -119,7 +157,7 @@ def send_job(town: Town, job: Job, signature: bytes | None = None) -> httpx.Resp
         ({"inv_temperature": 5}, 400, "temperature"),
         ({"price_output": 0}, 402, "price"),
         ({"max_price": 0}, 402, "max_price"),
-        ({"deadline": 1_000_000}, 400, "deadline"),
+        ({"deadline": 1_000_000}, 503, "deadline"),
         ({"consumer": "0x" + "11" * 20}, 401, "bad_signature"),
         ({"price_output": 10**13, "max_price": 10**12}, 402, "insufficient_funds"),
     ],
@@ -137,6 +175,25 @@ def test_jobs_that_a_provider_refuses(
 def test_signatures_that_are_none(town: Town, signature: bytes) -> None:
     response = send_job(town, town.arena.job(TOKENS, greedy(3), SALT), signature)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "bad_signature")
+
+
+@pytest.mark.parametrize("elsewhere", ["chain", "settlement"])
+def test_a_signature_for_another_network_is_none(town: Town, elsewhere: str) -> None:
+    """The same job, signed by the same consumer, for another chain or another contract."""
+    network, job = town.arena.network, town.arena.job(TOKENS, greedy(3), SALT)
+    place: tuple[int, str] = network.chain_id + 1, network.settlement.address
+    if elsewhere == "settlement":
+        place = network.chain_id, network.ledger.address
+    signature = sign_job(town.arena.parties["consumer"].account, job, *place)
+    response = send_job(town, job, signature)
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "bad_signature")
+
+
+def test_a_job_that_can_wait_says_so_in_a_word(town: Town) -> None:
+    job = town.arena.job(TOKENS, greedy(3), SALT)
+    response = send_job(town, job, can_wait="yes")
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "can_wait")
 
 
 def test_a_job_runs_once(town: Town) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from assay.chain.games import Games
-from assay.challenger.auditor import Auditor
+from assay.challenger.audit import audit
+from assay.challenger.auditor import Auditor, Subject
 from assay.challenger.evidence import Evidence
 from assay.challenger.player import GamePlayer
 from assay.challenger.solver import FixedTarget, next_move
@@ -30,20 +31,6 @@ from tests.integration.arena import Arena, greedy, right_output, wrong_at
 from tests.integration.conftest import Shipped
 
 PROVIDER = "honest provider"
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal(tmp_path / "journal.sqlite")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def evidence(tmp_path: Path) -> Iterator[Evidence]:
-    kept = Evidence([], tmp_path / "evidence")
-    yield kept
-    kept.close()
 
 
 def entry(data: ClaimData) -> Entry:
@@ -93,6 +80,16 @@ def test_a_batch_waits_for_its_age_or_its_size(
     patient.turn()
     (batch,) = batches(arena)
     assert arena.network.settlement.batch(batch).count == 2
+
+
+def test_a_claim_from_before_the_clock_was_set_back_does_not_wait(
+    arena: Arena, shipped: Shipped, journal: Journal
+) -> None:
+    """It could come too late otherwise: a claim must be posted before its job's deadline."""
+    journal.add(entry(drafts(arena, shipped, 1)[0]))
+    network, address = arena.networks[PROVIDER], arena.address(PROVIDER)
+    Poster(network, journal, address, 10, 3600.0, lambda: time.time() - 300).turn()
+    assert len(batches(arena)) == 1
 
 
 def test_a_batch_is_no_larger_than_the_bond(
@@ -180,6 +177,27 @@ def test_a_batch_that_a_reorganisation_took_is_posted_again(
     assert len(batches(arena)) == 1
 
 
+def test_a_batch_that_a_reorganisation_moved_is_posted_once(
+    arena: Arena, shipped: Shipped, journal: Journal
+) -> None:
+    """Its transaction is mined after the batch before it is gone, and gets that one's nonce."""
+    snapshot = arena.anvil.rpc("evm_snapshot")
+    data = drafts(arena, shipped, 3)
+    journal.add(entry(data[0]))
+    poster(arena, journal).turn()
+    moved = _written(arena, journal, data[1:])
+    arena.anvil.rpc("evm_revert", snapshot)
+    arena.networks[PROVIDER].settlement.post_batch(moved.root, moved.count)
+    Finaliser(arena.networks[PROVIDER], journal).turn()
+    for _ in range(2):
+        poster(arena, journal).turn()
+    found = [arena.network.settlement.batch(batch_id) for batch_id in batches(arena)]
+    assert (found[0].root, found[0].count) == (moved.root, 2)
+    assert sum(batch.count for batch in found) == 3
+    assert journal.counts()["posted"] == 3
+    assert all(journal.batch(batch_id) for batch_id in batches(arena))
+
+
 def _written(arena: Arena, journal: Journal, data: list[ClaimData]) -> Batch:
     """The journal as a kill leaves it that comes just after the batch was written."""
     entries = [entry(item) for item in data]
@@ -216,6 +234,47 @@ def test_claims_are_paid_after_the_window_and_a_bad_one_holds_up_none(
     paid = ledger.earnings_of(arena.address(PROVIDER)) + ledger.fees() - before
     assert paid == good.receipt.price + other.receipt.price
     assert arena.network.providers.locked(arena.address(PROVIDER)) == 0
+
+
+def test_a_claim_that_ends_within_the_window_is_noted(
+    arena: Arena, shipped: Shipped, journal: Journal
+) -> None:
+    """By its event: claims are not looked at one by one at every block."""
+    for data in drafts(arena, shipped, 2):
+        journal.add(entry(data))
+    poster(arena, journal).turn()
+    finaliser = Finaliser(arena.networks[PROVIDER], journal)
+    finaliser.turn()
+    assert (journal.counts()["posted"], journal.promised()) == (2, 0)
+    arena.networks[PROVIDER].settlement.withdraw_claim(batches(arena)[0], 1)
+    finaliser.turn()
+    assert journal.counts() == {"pending": 0, "posted": 1, "final": 0, "dead": 1}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "down meanwhile"])
+def test_a_payment_that_a_reorganisation_took_is_made_again(
+    arena: Arena, shipped: Shipped, journal: Journal, restarted: bool
+) -> None:
+    network = arena.networks[PROVIDER]
+    journal.add(entry(drafts(arena, shipped, 1)[0]))
+    poster(arena, journal).turn()
+    finaliser = Finaliser(network, journal)
+    finaliser.turn()
+    arena.pass_time(network.settlement.challenge_until(batches(arena)[0]))
+    snapshot = arena.anvil.rpc("evm_snapshot")
+    for _ in range(2):
+        finaliser.turn()
+    assert journal.counts()["final"] == 1
+    earned = network.ledger.earnings_of(arena.address(PROVIDER))
+    arena.anvil.rpc("evm_revert", snapshot)
+    arena.anvil.rpc("evm_mine")
+    assert network.ledger.earnings_of(arena.address(PROVIDER)) < earned
+    if restarted:
+        finaliser = Finaliser(network, journal)
+    for _ in range(2):
+        finaliser.turn()
+    assert journal.counts()["final"] == 1
+    assert network.ledger.earnings_of(arena.address(PROVIDER)) == earned
 
 
 # Defending
@@ -286,7 +345,7 @@ def test_a_challenger_that_falls_silent_loses_its_bond(
 
 def _defender(arena: Arena, shipped: Shipped, journal: Journal) -> Defender:
     address = arena.address(PROVIDER)
-    return Defender(arena.networks[PROVIDER], journal, shipped.commitment, Honest(), address)
+    return Defender(arena.networks[PROVIDER], journal, [shipped.commitment], Honest(), address)
 
 
 # Challenging
@@ -316,7 +375,7 @@ def test_a_silent_provider_is_convicted_by_a_challenger_begun_anew(
         player.close()
     view = games.view(game)
     assert view.outcome.name == "CHALLENGER_WON"
-    assert arena.network.settlement.status(arena.claim_id(data)).name == "CONVICTED"
+    assert arena.network.settlement.status(data.batch_id, data.index).name == "CONVICTED"
 
 
 def test_a_challenger_can_be_killed_between_any_two_moves(
@@ -367,20 +426,23 @@ def _step(shipped: Shipped, name: str) -> int:
 
 
 def _auditor(arena: Arena, shipped: Shipped, evidence: Evidence) -> Auditor:
+    examine = partial(audit, model=shipped.commitment.header, engine=shipped.engine)
     return Auditor(
         arena.networks["challenger"],
         evidence,
-        shipped.commitment,
-        shipped.engine,
+        [Subject(shipped.commitment, examine)],
         arena.address("challenger"),
         None,
         threading.Event(),
+        hold_fire=False,
     )
 
 
 def _player(arena: Arena, shipped: Shipped, evidence: Evidence) -> GamePlayer:
     challenger = arena.address("challenger")
-    return GamePlayer(arena.networks["challenger"], evidence, shipped.commitment, challenger, None)
+    return GamePlayer(
+        arena.networks["challenger"], evidence, [shipped.commitment], challenger, None
+    )
 
 
 def _games_against(arena: Arena, data: ClaimData) -> list[bytes]:

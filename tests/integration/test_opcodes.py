@@ -14,6 +14,7 @@ import pytest
 
 from assay.challenger.solver import FixedTarget
 from assay.core.types import ENCODER_OPS, Op
+from assay.trace import witness
 from assay.trace.commitment import ModelCommitment
 from assay.trace.execute import Tamper
 from assay.trace.pass_trace import PassTrace
@@ -23,7 +24,8 @@ from tests.integration.conftest import Featured, Shipped
 TOKEN = 1
 """The disputed output token."""
 MASKED = -(2**31)
-SHIPPED_OPS = sorted({*Op} - {Op.BIAS, Op.SPLIT} - ENCODER_OPS)
+FEATURES = {Op.BIAS, Op.SPLIT, Op.SOFTCAP, Op.GELU_GATE}
+SHIPPED_OPS = sorted({*Op} - FEATURES - ENCODER_OPS)
 FEATURED_PLACES = {
     "layer.0.k_bias": (20, 17),
     "layer.0.up_bias": (3, 599),
@@ -34,6 +36,15 @@ FEATURED_PLACES = {
     "layer.0.scores": (45 * 4 + 1, 3),
     "layer.0.sum": (45 * 4 + 2, 0),
     "layer.1.scores": (45 * 4 + 1, 3),
+    "layer.0.scores_capped": (45 * 4 + 1, 3),
+    "layer.1.scores_capped": (45 * 4 + 1, 3),
+    "layer.1.gelu_gate": (44, 511),
+    "layer.1.mlp_post_norm.output": (45, 63),
+    "logits": (0, 1001),
+    "layer.0.attn_norm.quant_exponent": (12, 0),
+    "layer.0.mlp_quant": (45, 598),
+    "layer.0.q": (31, 63),
+    "layer.0.down": (44, 11),
 }
 """Step -> (row, column). Of 46 positions, the window of the first layer hides 0 to 5 from the
 last: its score of position 3 is masked, the second layer's is not."""
@@ -81,7 +92,7 @@ class Ring:
         tokens = arena.network.bond_token
         purses = tokens.balance_of(provider), tokens.balance_of(challenger)
 
-        played = arena.play(claim, TOKEN, guide=FixedTarget(*place))
+        played = arena.play(claim, TOKEN, guide=FixedTarget(*place, self.partials(place)))
 
         bond = arena.network.game.challenger_bond()
         assert played.view.outcome.name == "PROVIDER_WON", (played.moves, played.view.reason)
@@ -90,6 +101,14 @@ class Ring:
         assert arena.network.providers.bonded(provider) == bonded
         assert tokens.balance_of(provider) == purses[0] + bond
         assert tokens.balance_of(challenger) == purses[1] - bond
+
+    def partials(self, place: tuple[int, int, int]) -> tuple[int, ...]:
+        """What a challenger must state of the element's reduction if it is long: the truth."""
+        step, row, column = place
+        if witness.chunk_count(self.model.program.steps[step], self.positions) < 2:
+            return ()
+        trace = PassTrace(self.model, [*self.prompt, *self.right[:TOKEN]])
+        return tuple(witness.partials(trace, step, row, column))
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_revert_payment_while_a_game_is_open(arena: Arena, claims: list[ClaimDat
     with refused(arena, "settlement: a game is open"):
         finalise(arena, claims[0])
     arena.pass_time(Games(arena.network).view(game).state.deadline)
-    assert arena.network.settlement.status(arena.claim_id(claims[0])).name == "OPEN"
+    assert arena.network.settlement.status(claims[0].batch_id, claims[0].index).name == "OPEN"
 
 
 def test_revert_a_second_payment(arena: Arena, claims: list[ClaimData]) -> None:
@@ -171,7 +171,7 @@ def test_revert_moves_out_of_turn(arena: Arena, claims: list[ClaimData]) -> None
     with refused(arena, "dispute_game: not this move"):
         Games(provider).play(view, RevealTile(b"\x00" * 4))
     with refused(arena, "dispute_game: not this move"):
-        challenger.game.pick_element(game, 0, b"\x00" * 4)
+        challenger.game.pick_element(view.standing, 0, b"\x00" * 4, ())
 
 
 def test_revert_a_move_of_somebody_else(arena: Arena, claims: list[ClaimData]) -> None:

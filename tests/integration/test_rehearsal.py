@@ -30,7 +30,7 @@ from assay.chain.sender import Sender
 from assay.chain.timelock import Operation
 
 BASE_SEPOLIA = 84_532
-STEPS = 26
+STEPS = 29
 ETHER = 10**18
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,11 @@ The chain's clock is moved where time must pass.
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +24,7 @@ from assay.core.signing import job_signer, receipt_signer
 from assay.core.tokens import TokenList
 from assay.core.types import SamplingParams
 from assay.core.wire import ClaimData, parse_bytes, parse_job, parse_proof, parse_receipt
+from assay.trace.export import write_model
 from tests.integration.conftest import Shipped
 from tests.integration.services import Running, wait_for
 from tests.integration.town import CHEAT_INDEX, MODEL, PROMPT, Town, openai_error
@@ -63,7 +68,7 @@ def test_the_life_of_a_good_claim(town: Town, shipped: Shipped) -> None:
     town.when(assay["receipt_id"], "finalised")
     fee = -(-receipt.price * network.ledger.fee_bps() // 10_000)
     assert network.ledger.earnings_of(provider) >= paid + receipt.price - fee
-    assert network.settlement.paid(receipt.job_id)
+    assert network.settlement.paid(job)
 
 
 def test_a_cheat_is_convicted_unattended(town: Town) -> None:
@@ -94,6 +99,37 @@ def test_a_cheat_is_convicted_unattended(town: Town) -> None:
     assert resolved["outcome"] == "challenger_won"
     moves = [e["move"] for e in town.challenger.events() if e.get("game") == game and "move" in e]
     assert moves[-1] == "PickElement"
+
+
+def test_the_second_verifier_reads_what_services_hand_out(
+    town: Town, shipped: Shipped, tmp_path: Path
+) -> None:
+    write_model(shipped.commitment, tmp_path / "model")
+
+    def verdict(document: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "claim.json").write_text(json.dumps(document))
+        command = [sys.executable, "-m", "assay_verifier", "claim.json", "model", *options]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    answer = town.client.completions.create(
+        model=MODEL, prompt=PROMPT, max_tokens=12, temperature=0.7, extra_body=town.honest()
+    )
+    found = town.when(answer.model_extra["assay"]["receipt_id"], "posted")  # type: ignore[index]
+    said = verdict(found, "--json")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert json.loads(said.stdout)["unchecked"] == json.loads(said.stdout)["unpaid"] == []
+
+    batch, url = found["batch"], found["provider_url"]
+    claim = httpx.get(f"{url}/v1/claims/{batch['batch_id']}/{batch['index']}", timeout=10).json()
+    options = ["--chain-id", "31337", "--settlement", found["settlement"], "--root", batch["root"]]
+    said = verdict(claim, *options)
+    assert (said.returncode, len(said.stdout.splitlines())) == (0, 1), said.stdout + said.stderr
+
+    answer = town.client.completions.create(
+        model=MODEL, prompt=PROMPT, max_tokens=5, temperature=0, extra_body=town.cheating()
+    )
+    said = verdict(town.receipt(answer.model_extra["assay"]["receipt_id"]))  # type: ignore[index]
+    assert said.returncode == 1 and said.stdout.startswith(f"wrong at output token {CHEAT_INDEX}:")
 
 
 def test_a_false_challenge_is_won_unattended(town: Town) -> None:
@@ -233,6 +269,18 @@ def test_models_and_health(town: Town) -> None:
     health = httpx.get(f"{town.gateway.url}/health").json()
     assert health["consumer"] == town.arena.address("consumer")
     assert len(health["providers"]) == 2
+
+
+def test_provider_and_challenger_are_measured(town: Town) -> None:
+    """What both have sent by now, and that they read the chain."""
+    for service in (town.provider, town.challenger):
+        response = httpx.get(f"{service.url}/metrics", timeout=5)
+        assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        lines = [line for line in response.text.splitlines() if not line.startswith("#")]
+        samples = dict(line.rsplit(" ", 1) for line in lines)
+        assert int(samples["assay_head_block"]) > 0
+        mined = int(samples['assay_transactions_total{result="mined"}'])
+        assert mined > 0 and int(samples["assay_gas_used_total"]) > 21_000 * mined
 
 
 def _logged(service: Running, name: str, job: str) -> dict[str, Any] | None:

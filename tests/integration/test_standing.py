@@ -40,7 +40,7 @@ SALT = bytes(32)
 def standing(arena: Arena, shipped: Shipped, tmp_path: Path) -> Iterator[StandingReader]:
     journal = Journal(tmp_path / "journal.sqlite")
     worker = Worker(shipped.engine, journal, lambda receipt: b"", Honest(), 1, 0)
-    yield StandingReader(arena.network, journal, worker, arena.address("honest provider"))
+    yield StandingReader(arena.network, journal, [worker], arena.address("honest provider"))
     worker.close()
     journal.close()
 
@@ -68,6 +68,23 @@ def test_default_behavior(arena: Arena, standing: StandingReader) -> None:
     assert found.unpaid == 0
     assert found.free_bond == 5 * found.slash_per_claim
     assert found.now >= arena.network.now()
+
+
+def test_what_the_chain_said_keeps_until_the_journal_lets_go(
+    arena: Arena, standing: StandingReader
+) -> None:
+    """Else a claim that was paid or posted would count neither here nor there."""
+    job = arena.job([1, 2], greedy(2), SALT)
+    before = standing.read(job, signature(arena, job)).funds
+    network = arena.networks["consumer"]
+    arena.network.usdc.mint(job.consumer, 5)
+    network.usdc.approve(network.ledger.address, 5)
+    network.ledger.deposit(5)
+    assert standing.read(job, signature(arena, job)).funds == before
+    assert standing.read(job, signature(arena, job), fresh=True).funds == before + 5
+    network.ledger.request_withdrawal(5)
+    standing._journal.set_state(bytes(32), "final")
+    assert standing.read(job, signature(arena, job)).funds == before
 
 
 def test_a_key_cannot_sign_for_another(arena: Arena, standing: StandingReader) -> None:

@@ -25,7 +25,7 @@ from assay.core.hashes import (
     receipt_leaf,
     step_leaf,
 )
-from assay.core.merkle import MerkleTree
+from assay.core.merkle import MerkleTree, row_path
 from assay.core.tokens import TokenList
 from assay.core.types import Job, Model, Receipt, Step
 from tests.support.economy import (
@@ -47,6 +47,15 @@ DELAY = WITHDRAWAL_DELAY
 SLASH = 1000 * ETHER
 REWARD_BPS = 4_000
 BOND = 50 * ETHER
+
+# Audits: every claim is drawn, for two seats.
+RATE_BPS = 10_000
+SLOTS = 2
+PAY_BPS = 1_000
+SEAT = 300 * ETHER
+REQUEST_BOND = 20 * ETHER
+SEED_DELAY = 70
+
 VOCABULARY = 50
 CONTEXT = 32
 EOS = 49
@@ -111,7 +120,7 @@ class Claim:
         return (*claim, self.job.abi(), self.model.abi(), token_index, salt)
 
     def finalisation(self) -> tuple[Any, ...]:
-        """`Settlement.Finalisation`; after the batch id, the arguments of `finalise`."""
+        """After the batch id, the arguments of `Settlement.finalise`."""
         return (self.index, self.receipt.abi(), self.proof, self.job.abi(), self.signature)
 
 
@@ -119,7 +128,8 @@ class Claim:
 class Market:
     """Every contract, deployed and wired, and an account per role.
 
-    Contracts by the economy's names, and `verifier`, `models`, `providers`, `settlement`, `game`;
+    Contracts by the economy's names, and `verifier`, `models`, `providers`, `settlement`, `game`,
+    `audits`;
     `bond_token` and `payment_token` for what claims need of the economy.
     """
 
@@ -151,6 +161,10 @@ class Market:
     @property
     def now(self) -> int:
         return int(boa.env.evm.patch.timestamp)
+
+    def is_paid(self, claim: Claim) -> bool:
+        job = claim.job
+        return bool(self.settlement.paid(job.consumer, job.provider, job.nonce))
 
     def fund_provider(self, amount: int, provider: str | None = None) -> None:
         provider = provider or self.provider
@@ -223,6 +237,16 @@ class Market:
             self.settlement.finalise(claim.batch_id, *arguments, sender=sender or self.stranger)
         )
 
+    def finalise_many(self, *claims: Claim, sender: str | None = None) -> int:
+        """Claims of one batch that lie side by side."""
+        first, last = claims[0], claims[-1]
+        path = row_path(first.index, last.index, first.proof, last.proof)
+        items = [(claim.receipt.abi(), claim.job.abi(), claim.signature) for claim in claims]
+        place = (first.batch_id, first.index)
+        return int(
+            self.settlement.finalise_many(*place, items, path, sender=sender or self.stranger)
+        )
+
     def after_window(self) -> None:
         boa.env.time_travel(seconds=WINDOW + 1)
 
@@ -262,9 +286,28 @@ def deploy_parts(economy: Economy) -> None:
     parts["settlement"] = deployer("network/Settlement")(*links, WINDOW, SLASH, REWARD_BPS)
     links = (parts["settlement"], parts["bond_token"])
     parts["game"] = deployer("disputes/DisputeGame")(*links, BOND, CLOCK, EXTENSION)
+    parts["audits"] = deploy_audits(parts)
+
+
+def deploy_audits(parts: dict[str, Any], **changes: Any) -> Any:
+    """Audits of the parts' settlement; `changes` by the constructor's names."""
+    values = {
+        "settlement": parts["settlement"],
+        "bond_token": parts["bond_token"],
+        "payment_token": parts["payment_token"],
+        "rate_bps": RATE_BPS,
+        "slots": SLOTS,
+        "pay_bps": PAY_BPS,
+        "seat_deposit": SEAT,
+        "request_bond": REQUEST_BOND,
+        "seed_delay_blocks": SEED_DELAY,
+    }
+    return deployer("disputes/Audits")(*(values | changes).values())
 
 
 def wire(parts: dict[str, Any]) -> None:
     parts["providers"].set_settlement(parts["settlement"])
     parts["ledger"].set_settlement(parts["settlement"])
+    if "audits" in parts:
+        parts["settlement"].set_audits(parts["audits"])
     parts["settlement"].set_game(parts["game"])

@@ -6,16 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from assay.core.types import ENCODER_OPS, Op
 from assay.exact.encoder import EncoderLayer, EncoderModel, EncoderShape, LayerNorm, WideLinear
-from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm
+from assay.exact.model import DecoderShape, ExactModel, Layer, Linear, Norm, Softcap
 from assay.exact.sampling import gumbel_table
 
 SMALL = DecoderShape(
     vocab=1100, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=600,
     context=1200, eos_tokens=(0,), rope_theta=10000.0, rms_eps=1e-5,
 )  # fmt: skip
-FULL = replace(SMALL, biases=("q", "k", "v", "o", "up"), head_norm=True, windows=(40, 0))
+UNCAPPED = replace(SMALL, biases=("q", "k", "v", "o", "up"), head_norm=True, windows=(40, 0))
+"""With what distinguishes Mistral, Qwen and Phi from Llama."""
+FULL = replace(
+    UNCAPPED, activation="gelu_pytorch_tanh", post_norms=True, score_cap=5.0, logit_cap=48.0
+)
 """With every feature of a decoder."""
+FULL_OPS = sorted({*Op} - ENCODER_OPS - {Op.SILU_GATE})
+"""Opcodes of its program: a decoder has one kind of gate."""
 _RESIDUAL_FRACTION = 20
 
 
@@ -47,6 +54,9 @@ def random_model(shape: DecoderShape = SMALL, seed: int = 7) -> ExactModel:
             q_norm=_norm(rng, shape, shape.head_dim) if shape.head_norm else None,
             k_norm=_norm(rng, shape, shape.head_dim) if shape.head_norm else None,
             window=shape.window(index),
+            score_cap=_cap(shape.score_cap, 16),
+            attn_post_norm=_norm(rng, shape, d) if shape.post_norms else None,
+            mlp_post_norm=_norm(rng, shape, d) if shape.post_norms else None,
         )
 
     layers = tuple(layer(index) for index in range(shape.layers))
@@ -63,7 +73,18 @@ def random_model(shape: DecoderShape = SMALL, seed: int = 7) -> ExactModel:
         gumbel=gumbel_table(),
         tokenizer_hash=bytes(range(32)),
         config_hash=bytes(reversed(range(32))),
+        logit_cap=_cap(shape.logit_cap, 14),
     )
+
+
+def with_digits(model: ExactModel) -> ExactModel:
+    """Inputs of 8 bits: all in the first layer, none in the second, each kind once in the rest."""
+    kinds = ("attn_input_bits", "o_input_bits", "mlp_input_bits", "product_bits")
+    layers = [
+        replace(layer, **{kind: 8 for k, kind in enumerate(kinds) if index == 0 or index - 2 == k})
+        for index, layer in enumerate(model.layers)
+    ]
+    return replace(model, layers=tuple(layers), final_input_bits=8)
 
 
 ENCODER = EncoderShape(
@@ -137,6 +158,10 @@ def _linear(rng: np.random.Generator, out: int, width: int, has_bias: bool) -> L
         shift=(27 + rng.integers(0, 3, out)).astype(np.int32),
         bias=rng.integers(-(2**22), 2**22, out).astype(np.int32) if has_bias else None,
     )
+
+
+def _cap(cap: float | None, fraction: int) -> Softcap | None:
+    return None if cap is None else Softcap.of(round(cap * 2**fraction))
 
 
 def _norm(rng: np.random.Generator, shape: DecoderShape, width: int) -> Norm:

@@ -33,13 +33,16 @@ def embed(table: Matrix, token: int, k: int, shift: int) -> int:
     return table[token][k] << shift
 
 
-def exponent(row: Row) -> int:
+def exponent(row: Row, bits: int = 16) -> int:
     peak = max(abs(v) for v in row)
-    return (peak + (peak >> 7)).bit_length() - 15
+    e = 1 - bits
+    while peak + peak // 128 >= 2 ** (bits - 1 + e):
+        e += 1
+    return e
 
 
-def quant(x: int, e: int) -> int:
-    return clamp(rnd(x, e), 16)
+def quant(x: int, e: int, bits: int = 16) -> int:
+    return clamp(rnd(x, e), bits)
 
 
 def rms(row: Row, e: int, eps: int) -> int:
@@ -115,10 +118,30 @@ def gelu(x: int, fraction: int, shift: int) -> int:
 
 
 def silu_gate(gate: int, up: int, fraction: int, shift: int) -> int:
-    z = (abs(gate) * 1549082005) >> (14 + fraction)
+    return gated(gate, up, (abs(gate) * 1549082005) >> (14 + fraction), shift)
+
+
+def gelu_gate(gate: int, up: int, fraction: int, shift: int) -> int:
+    u = min((abs(gate) * 2**20) >> fraction, 2**24)
+    inner = 2471977230 + (110534462 * ((u * u) // 2**20)) // 2**20
+    return gated(gate, up, (u * inner) // 2**34, shift)
+
+
+def gated(gate: int, up: int, z: int, shift: int) -> int:
     tail = 0 if z >> 16 > 30 else pow2neg(z & 0xFFFF) >> (z >> 16)
     sigmoid = ((2**30 if gate >= 0 else tail) << 30) // (2**30 + tail)
     return clamp(rnd(rnd(gate * sigmoid, 30) * up, shift), 32)
+
+
+def softcap(x: int, cap: int, mantissa: int, shift: int) -> int:
+    if x == MASKED:
+        return MASKED
+    z = (abs(x) * mantissa) >> shift
+    whole, fine = divmod(z, 2**28)
+    near = pow2neg(fine // 2**12)
+    tail = (near - near * (fine % 2**12) * 45426 // 2**44) >> whole if whole <= 30 else 0
+    size = (2 * cap * (2**30 - tail) + 2**30 + tail) // (2 * (2**30 + tail))
+    return size if x >= 0 else -size
 
 
 def element(case: dict[str, object], row: int, column: int) -> int:
@@ -131,13 +154,13 @@ def element(case: dict[str, object], row: int, column: int) -> int:
         case "EMBED":
             return embed(t[0], tokens[row], column, p[0])
         case "EXPONENT":
-            return exponent(x[0][row])
+            return exponent(x[0][row], *p[1:])
         case "RMS":
             return rms(x[0][row], x[1][row][0], p[0])
         case "NORM":
             return norm(x[0][row][column], x[1][row][0], x[2][row][0], t[0][0][column], p[0])
         case "QUANT":
-            return quant(x[0][row][column], x[1][row][0])
+            return quant(x[0][row][column], x[1][row][0], *p)
         case "LINEAR":
             return linear(x[0][row], t[0][column], *t[1][column], e=x[1][row][0])
         case "ROPE":
@@ -170,6 +193,10 @@ def element(case: dict[str, object], row: int, column: int) -> int:
             return add(x[0][row][column], x[1][row][column])
         case "SILU_GATE":
             return silu_gate(x[0][row][column], x[1][row][column], p[0], p[1])
+        case "GELU_GATE":
+            return gelu_gate(x[0][row][column], x[1][row][column], p[0], p[1])
+        case "SOFTCAP":
+            return softcap(x[0][row][column], p[0], p[1], p[2])
         case "LAST":
             return x[0][-1][column]
         case "BIAS":

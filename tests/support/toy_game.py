@@ -6,21 +6,29 @@ changes one argument of a move and sees what the contract says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boa
 from eth_abi.abi import encode
 
-from assay.core.hashes import keccak, tensor_commitment, tile_leaf
+from assay.chain.record import GameRecord, Record
+from assay.core.hashes import (
+    embedding_root,
+    keccak,
+    model_root,
+    tensor_commitment,
+    tile_leaf,
+)
 from assay.core.merkle import MerkleTree, depth_of, next_height
-from assay.core.types import EMPTY_TOKEN, TILE, Pass
-from tests.support.market import STEPS, STEPS_TREE, Claim, Market, reverts
+from assay.core.partials import packed
+from assay.core.types import EMPTY_TOKEN, NONE, TILE, Pass, TokenOpening
+from tests.support.market import STEPS, STEPS_TREE, Claim, Market, reverts, toy_model
 
 ANSWER, PICK_NODE, REVEAL_NODES, REVEAL_STEP, REVEAL_TILE, PICK_ELEMENT = 1, 2, 3, 4, 5, 6
-PROVE_ELEMENT, PICK_CHUNK, PROVE_CHUNK, PROVE_SAMPLE, RESOLVED = 7, 8, 9, 10, 11
+PROVE_ELEMENT, PROVE_SAMPLE, RESOLVED = 7, 8, 9
 PROVIDER_WON, CHALLENGER_WON, CLOSED = 1, 2, 3
-CHALLENGER_PHASES = (PICK_NODE, PICK_ELEMENT, PICK_CHUNK)
+CHALLENGER_PHASES = (PICK_NODE, PICK_ELEMENT)
 MOVES = {
     ANSWER: ("answer",),
     PICK_NODE: ("pick_node", "challenge_sample"),
@@ -28,15 +36,13 @@ MOVES = {
     REVEAL_STEP: ("reveal_step",),
     REVEAL_TILE: ("reveal_tile",),
     PICK_ELEMENT: ("pick_element",),
-    PROVE_ELEMENT: ("prove_element", "reveal_partials"),
-    PICK_CHUNK: ("pick_chunk",),
-    PROVE_CHUNK: ("prove_chunk",),
+    PROVE_ELEMENT: ("prove_element", "prove_combine", "prove_chunk"),
     PROVE_SAMPLE: ("prove_sample",),
 }
 
 OPENING = (1, 1, 1, b"\x01", [])
 """What the toy verifier takes for a well-formed opening."""
-ELEMENT_ABI = "(uint256,uint256,int256,int64[])"
+ELEMENT_ABI = "(uint256,uint256,int256,bytes)"
 
 Place = tuple[int, int, int]
 """(step, row, column)."""
@@ -48,21 +54,13 @@ class ToyTrace:
     Args:
         positions: N.
         lies: what to add to the element at a place.
-        partial_lies: what to add to one partial: (place, chunk) to amount. The element of the
-            place follows.
     """
 
-    def __init__(
-        self,
-        positions: int,
-        lies: dict[Place, int] | None = None,
-        partial_lies: dict[tuple[Place, int], int] | None = None,
-    ) -> None:
+    def __init__(self, positions: int, lies: dict[Place, int] | None = None) -> None:
         self.positions = positions
         self.lies = lies or {}
-        self.partial_lies = partial_lies or {}
         self._trees: dict[int, MerkleTree] = {}
-        lying = {place[0] for place in self.lies} | {key[0][0] for key in self.partial_lies}
+        lying = {place[0] for place in self.lies}
         leaves = []
         for step in range(len(STEPS)):
             leaves.append(self._honest_leaf(step) if step not in lying else self.commitment(step))
@@ -80,10 +78,7 @@ class ToyTrace:
 
     def partials(self, place: Place) -> list[int]:
         step, row, column = place
-        return [
-            STEPS[step].params[0] + row + column + chunk + self.partial_lies.get((place, chunk), 0)
-            for chunk in range(self.chunks(step))
-        ]
+        return [STEPS[step].params[0] + row + column + chunk for chunk in range(self.chunks(step))]
 
     def element(self, place: Place) -> int:
         step, row, column = place
@@ -135,14 +130,19 @@ class ToyGame:
     token_index: int
     challenger: str
     game_id: bytes
+    standing: tuple[Any, ...]
 
     @property
     def contract(self) -> Any:
         return self.market.game
 
     @property
-    def record(self) -> Any:
-        return self.contract.game(self.game_id)
+    def record(self) -> GameRecord:
+        return GameRecord.of(Record(*self.standing), self.challenger)
+
+    def note(self) -> None:
+        """Read where the transaction just made has left the game."""
+        self.standing = left_at(self.contract, self.game_id) or self.standing
 
     @property
     def phase(self) -> int:
@@ -155,6 +155,8 @@ class ToyGame:
     @property
     def ending(self) -> tuple[Any, ...]:
         room = max(self.claim.model.context_length - self.claim.job.prompt_tokens, 0)
+        if self.claim.model.embeds:
+            room = int(self.claim.job.prompt_tokens <= self.claim.model.context_length)
         limit = min(self.claim.job.max_output_tokens, room)
         return (limit, list(self.claim.model.eos_tokens))
 
@@ -162,16 +164,23 @@ class ToyGame:
 
     def answer_arguments(self) -> list[Any]:
         tree = self.trace.steps_tree
-        previous = EMPTY_TOKEN
-        if self.token_index > 0:
-            previous = self.claim.output.open(self.token_index - 1)
         return [
             self.terms.abi(),
             self.ending,
             tree.children(0, 0, next_height(tree.depth)),
-            self.claim.output.open(self.token_index).abi(),
-            previous.abi(),
+            *(opening.abi() for opening in self._output_openings()),
         ]
+
+    def _output_openings(self) -> tuple[TokenOpening, TokenOpening]:
+        """`token` and `previous` of an answer."""
+        if self.claim.model.embeds:
+            tree, last = self.trace.steps_tree, len(STEPS) - 1
+            leaf = TokenOpening(0, tree.at(tree.depth, last), tree.path(last))
+            return self.claim.prompt.open(0), leaf
+        previous = EMPTY_TOKEN
+        if self.token_index > 0:
+            previous = self.claim.output.open(self.token_index - 1)
+        return self.claim.output.open(self.token_index), previous
 
     def pick_arguments(self, child: int) -> list[Any]:
         """Go down to `child` of the nodes shown last."""
@@ -201,18 +210,32 @@ class ToyGame:
         row, first = self._tile()
         return [self.trace.tile(self.record.step_index, row, first)]
 
-    def element_arguments(self, column: int) -> list[Any]:
-        return [column % TILE, *self.tile_arguments()]
+    def partials(self, column: int, misstated: int | None = None) -> list[int]:
+        """What the challenger states about an element of the picked tile: nothing of a single
+        chunk; the truth, but that the partial of chunk `misstated` is one too large."""
+        partials = self.trace.partials((self.record.step_index, self._tile()[0], column))
+        if misstated is not None and len(partials) > 1:
+            partials[misstated] += 1
+        return partials if len(partials) > 1 else []
 
-    def element(self, column: int, revealed: bool = False) -> tuple[Any, ...]:
+    def element_arguments(self, column: int, misstated: int | None = None) -> list[Any]:
+        partials = packed(self.partials(column, misstated))
+        return [column % TILE, *self.tile_arguments(), partials]
+
+    def element(self, column: int, misstated: int | None = None) -> tuple[Any, ...]:
         """`IDisputeGame.Element` in the picked tile."""
         place = (self.record.step_index, self._tile()[0], column)
-        partials = self.trace.partials(place) if revealed else []
+        partials = packed(self.partials(column, misstated))
         return (place[1], column, self.trace.element(place), partials)
 
-    def proof_arguments(self, column: int, revealed: bool = False) -> list[Any]:
+    def proof_arguments(self, column: int, misstated: int | None = None) -> list[Any]:
         step = STEPS[self.record.step_index].abi()
-        return [self.terms.abi(), step, self.element(column, revealed), [OPENING]]
+        return [self.terms.abi(), step, self.element(column, misstated), [OPENING]]
+
+    def chunk_arguments(self, column: int, chunk: int, misstated: int | None = None) -> list[Any]:
+        """Of `prove_chunk`, naming a chunk; what is misstated may be another one, or none."""
+        terms, step, element, openings = self.proof_arguments(column, misstated)
+        return [terms, step, element, chunk, openings]
 
     def node_of(self, element: tuple[Any, ...]) -> bytes:
         """What the game stands at when it stands at an element."""
@@ -224,19 +247,18 @@ class ToyGame:
 
     def any_arguments(self, name: str) -> list[Any]:
         """Arguments of the right types for a move that is not due."""
-        terms, step, element = self.terms.abi(), STEPS[0].abi(), (0, 0, 0, [])
+        terms, step, element = self.terms.abi(), STEPS[0].abi(), (0, 0, 0, b"")
         return {
             "answer": [terms, self.ending, [], EMPTY_TOKEN.abi(), EMPTY_TOKEN.abi()],
             "pick_node": [0, bytes(32), []],
-            "challenge_sample": [terms, bytes(32), 0],
+            "challenge_sample": [terms, 0],
             "reveal_nodes": [[]],
             "reveal_step": [terms, step, [], []],
             "reveal_tile": [b""],
-            "pick_element": [0, b""],
+            "pick_element": [0, b"", b""],
             "prove_element": [terms, step, element, [], EMPTY_TOKEN.abi()],
-            "reveal_partials": [terms, step, element, []],
-            "pick_chunk": [0, bytes(32)],
-            "prove_chunk": [terms, step, element, []],
+            "prove_combine": [terms, step, element, []],
+            "prove_chunk": [terms, step, element, 0, []],
             "prove_sample": [terms, EMPTY_TOKEN.abi(), []],
         }[name]
 
@@ -246,7 +268,14 @@ class ToyGame:
         if sender is None:
             challengers = self.phase in CHALLENGER_PHASES
             sender = self.challenger if challengers else self.market.provider
-        getattr(self.contract, name)(self.game_id, *arguments, sender=sender)
+        getattr(self.contract, name)(self.game_id, self.standing, *arguments, sender=sender)
+        self.note()
+
+    def timeout(self, sender: str | None = None) -> None:
+        self.move("timeout", sender=sender or self.market.stranger)
+
+    def close(self, sender: str | None = None) -> None:
+        self.move("close", sender=sender or self.market.stranger)
 
     def refuses(self, reason: str, name: str, *arguments: Any, sender: str | None = None) -> None:
         """The move reverts with this reason and changes nothing."""
@@ -260,8 +289,9 @@ class ToyGame:
         self.move("answer", *self.answer_arguments())
         return self
 
-    def advance(self, target: Place, chunk: int = 0) -> None:
-        """One move of whoever has it, towards `target` and its partial `chunk`."""
+    def advance(self, target: Place, misstated: int | None = None) -> None:
+        """One move of whoever has it, towards `target`; the challenger misstates that partial,
+        and the provider names it."""
         match self.phase:
             case 1:
                 self.answer()
@@ -274,25 +304,24 @@ class ToyGame:
             case 5:
                 self.move("reveal_tile", *self.tile_arguments())
             case 6:
-                self.move("pick_element", *self.element_arguments(target[2]))
+                self.move("pick_element", *self.element_arguments(target[2], misstated))
+            case 7 if self.record.chunk_count > 1 and misstated is not None:
+                arguments = self.chunk_arguments(target[2], misstated, misstated)
+                self.move("prove_chunk", *arguments)
             case 7 if self.record.chunk_count > 1:
-                self.move("reveal_partials", *self.proof_arguments(target[2], revealed=True))
+                self.move("prove_combine", *self.proof_arguments(target[2]))
             case 7:
                 arguments = self.proof_arguments(target[2])
                 self.move("prove_element", *arguments, EMPTY_TOKEN.abi())
             case 8:
-                self.move("pick_chunk", chunk, self.record.node)
-            case 9:
-                self.move("prove_chunk", *self.proof_arguments(target[2], revealed=True))
-            case 10:
                 self.move("prove_sample", *self.sample_arguments())
 
-    def play(self, target: Place, until: int = RESOLVED, chunk: int = 0) -> ToyGame:
+    def play(self, target: Place, until: int = RESOLVED, misstated: int | None = None) -> ToyGame:
         """Both sides play towards `target` until the game stands at phase `until`."""
         for _ in range(40):
             if self.phase == until:
                 return self
-            self.advance(target, chunk)
+            self.advance(target, misstated)
         raise AssertionError(f"phase {until} not reached; the game stands at {self.phase}")
 
     # Where the game stands.
@@ -344,11 +373,38 @@ def open_game(
     salt: bytes = b"\x00" * 32,
 ) -> ToyGame:
     """Fund a challenger and open its game; an honest trace unless one is given."""
-    challenger = market.fund_challenger(challenger)
+    price = market.game.bond_against(claim.job.provider)
+    challenger = market.fund_challenger(challenger, price)
     trace = trace or ToyTrace(claim.job.prompt_tokens + token_index)
     arguments = claim.opening(token_index, salt)
     game_id = bytes(market.game.open(*arguments, sender=challenger))
-    return ToyGame(market, claim, trace, token_index, challenger, game_id)
+    standing = left_at(market.game, game_id)
+    assert standing is not None, "an opening leaves a record"
+    return ToyGame(market, claim, trace, token_index, challenger, game_id, standing)
+
+
+def left_at(contract: Any, game_id: bytes) -> tuple[Any, ...] | None:
+    """The record that the last transaction has left a game at; None if it was not about it."""
+    left = [log for log in contract.get_logs() if type(log).__name__ == "Standing"]
+    mine = [log.record for log in left if bytes(log.game_id) == game_id]
+    return tuple(mine[-1]) if mine else None
+
+
+def embedding_claim(market: Market, trace: ToyTrace, step: int = -1, **changes: Any) -> Claim:
+    """A posted claim whose embedding is the output of a step of the trace, the last by default;
+    its job asks for one output, by the prompt's tokens alone, unless changed."""
+    model = toy_model(gumbel_table=NONE, eos_tokens=())
+    if not market.models.registered_at(model_root(model)):
+        market.models.register(model.abi())
+    job = {"max_output_tokens": 1, "price_output": 0, **changes}
+    receipt = job.pop("receipt", {})
+    stated = market.claim(tokens=(0,), model=model, receipt=receipt, **job)
+    if "output_root" not in receipt:
+        leaf = trace.commitment(step % len(STEPS))
+        root = embedding_root(stated.prompt.open(0).salt, leaf)
+        stated.receipt = replace(stated.receipt, output_root=root)
+    market.post(stated)
+    return stated
 
 
 def convict(market: Market, claim: Claim) -> ToyGame:

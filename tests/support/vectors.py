@@ -15,6 +15,7 @@ import numpy as np
 
 from assay.core.types import Op, Step
 from assay.exact.fixed import MASKED
+from assay.exact.model import Softcap
 from assay.trace.execute import apply
 
 FOLDER = Path(__file__).parents[1] / "vectors"
@@ -97,6 +98,14 @@ class Writer:
             yield self.case(Op.EXPONENT, (1, True, 1, 1), [x], (width,))
         edges = [0, 1, 2**14, 32513, 32514, 32639, 32767, 32768, 2**31 - 1, -(2**31), -1, -32514]
         yield self.case(Op.EXPONENT, (1, True, 1, 1), [np.array(edges)[:, None]], (1,))
+        yield from self.later().exponent_of_a_digit()
+
+    def exponent_of_a_digit(self) -> Iterator[Case]:
+        for width in (1, 5, 512, 513):
+            x = self.spread(3, width)
+            yield self.case(Op.EXPONENT, (1, True, 1, 1), [x], (width, 8))
+        edges = [0, 1, 63, 64, 126, 127, 128, 254, 255, 16256, 16257, 2**31 - 1, -(2**31), -127]
+        yield self.case(Op.EXPONENT, (1, True, 1, 1), [np.array(edges)[:, None]], (1, 8))
 
     def rms(self) -> Iterator[Case]:
         for width, eps in ((1, 0), (7, 2**40), (64, 703687), (512, 2**58), (1200, 1)):
@@ -119,6 +128,14 @@ class Writer:
         yield self.case(Op.QUANT, (1, True, 60, 2), [x, self.ints(-128, 127, 6, 1)])
         x = self.ints(-50000, 50000, 2, 600)
         yield self.case(Op.QUANT, (1, True, 600, 2), [x, self.ints(-15, 17, 2, 1)])
+        yield from self.later().quant_to_a_digit()
+
+    def quant_to_a_digit(self) -> Iterator[Case]:
+        x = self.spread(6, 60)
+        yield self.case(Op.QUANT, (1, True, 60, 1), [x, _exponents(x, 8)], (8,))
+        yield self.case(Op.QUANT, (1, True, 60, 1), [x, self.ints(-128, 127, 6, 1)], (8,))
+        x = self.ints(-50000, 50000, 2, 600)
+        yield self.case(Op.QUANT, (1, True, 600, 1), [x, self.ints(-7, 25, 2, 1)], (8,))
 
     def linear(self) -> Iterator[Case]:
         for width, out in ((1, 3), (64, 6), (512, 4), (513, 3), (1537, 3)):
@@ -129,6 +146,16 @@ class Writer:
             scale = np.stack([self.ints(2**15, 2**16 - 1, out), self.ints(-5, 60, out)], axis=1)
             e = self.ints(-15, 17, 3, 1)
             yield self.case(Op.LINEAR, (1, True, out, 4), [a, e], (width,), (w, scale))
+        yield from self.later().linear_of_a_digit()
+
+    def linear_of_a_digit(self) -> Iterator[Case]:
+        for width, out in ((1, 3), (33, 6), (512, 4), (1537, 3)):
+            a, w = self.ints(-127, 127, 4, width), self.ints(-128, 127, out, width)
+            a[0], a[1], w[0] = 127, -127, -128
+            scale = np.stack([self.ints(2**15, 2**16 - 1, out), self.ints(-5, 52, out)], axis=1)
+            e = self.ints(-7, 25, 4, 1)
+            case = self.case(Op.LINEAR, (1, True, out, 4), [a, e], (width,), (w, scale))
+            yield case | {"input_bytes": [1, 1]}
 
     def rope(self) -> Iterator[Case]:
         for heads, hd in ((1, 2), (4, 16), (3, 96), (9, 96)):
@@ -215,6 +242,25 @@ class Writer:
         inputs = [gate, np.full((1, 1200), 2**16)]
         yield self.case(Op.SILU_GATE, (1, True, 1200, 4), inputs, (16, 16))
 
+    def gelu_gate(self) -> Iterator[Case]:
+        for fraction, shift in ((0, 1), (16, 14), (20, 40), (30, 62)):
+            inputs = [self.spread(3, 80), self.spread(3, 80)]
+            yield self.case(Op.GELU_GATE, (1, True, 80, 4), inputs, (fraction, shift))
+        gate = np.arange(-600, 600)[None] << 10
+        inputs = [gate, np.full((1, 1200), 2**16)]
+        yield self.case(Op.GELU_GATE, (1, True, 1200, 4), inputs, (16, 16))
+        gate = np.arange(-500, 500)[None] * 3_221_225
+        inputs = [gate, np.full((1, 1000), 2**20)]
+        yield self.case(Op.GELU_GATE, (1, True, 1000, 4), inputs, (28, 20))
+
+    def softcap(self) -> Iterator[Case]:
+        for cap in (2**31 - 1, 30 << 20, 4727358, 7, 1):
+            yield self.case(Op.SOFTCAP, (1, True, 80, 4), [self.spread(3, 80)], _cap(cap))
+        near = self.ints(-4 * 2**20, 4 * 2**20, 1, 1200)
+        yield self.case(Op.SOFTCAP, (1, True, 1200, 4), [near], _cap(2**20))
+        s = self._scores_like(12)
+        yield self.case(Op.SOFTCAP, (1, True, 0, 4), [s], _cap(4727358))
+
     def last(self) -> Iterator[Case]:
         yield self.case(Op.LAST, (1, False, 70, 4), [self.spread(5, 70)])
 
@@ -247,9 +293,14 @@ class Writer:
             yield self.case(Op.SPLIT, (heads, True, hd, 4), [x], (heads,))
 
 
-def _exponents(x: np.ndarray) -> np.ndarray:
+def _cap(cap: int) -> tuple[int, int, int]:
+    made = Softcap.of(cap)
+    return made.cap, made.mantissa, made.shift
+
+
+def _exponents(x: np.ndarray, bits: int = 16) -> np.ndarray:
     peak = np.abs(x).max(axis=1)
-    return np.array([[int(v + (v >> 7)).bit_length() - 15] for v in peak])
+    return np.array([[int(v + (v >> 7)).bit_length() - bits + 1] for v in peak])
 
 
 def _sparse(x: np.ndarray) -> np.ndarray:

@@ -17,11 +17,17 @@ from scripts.bootstrap import SetupError, Stage
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def _free(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """The disk has `count` bytes free, whatever this machine's has."""
+    monkeypatch.setattr(bootstrap.shutil, "disk_usage", lambda path: SimpleNamespace(free=count))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty environment folder with nothing installed."""
+    """An empty environment folder with nothing installed, on a disk with room."""
     folder = tmp_path / ".venv"
     folder.mkdir()
+    _free(monkeypatch, 2 * bootstrap.DISK_BYTES)
     monkeypatch.setattr(bootstrap, "VENV", folder)
     monkeypatch.setattr(bootstrap, "STAMPS", folder / "setup-stamps")
     monkeypatch.setattr(bootstrap, "LOG", folder / "setup.log")
@@ -79,9 +85,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, runs = stage_on(home)
-    monkeypatch.setattr(
-        bootstrap.shutil, "disk_usage", lambda path: SimpleNamespace(free=1_200_000_000)
-    )
+    _free(monkeypatch, 1_200_000_000)
     with pytest.raises(SetupError, match=r"1\.2 GB free at .*, 4 GB needed: free some space"):
         set_up(stage, monkeypatch)
     assert runs == []

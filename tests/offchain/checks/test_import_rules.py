@@ -18,6 +18,14 @@ def broken_by(tmp_path: Path, package: str, source: str) -> list[str]:
     return [violation.what for violation in violations(tmp_path)]
 
 
+def broken_alone(tmp_path: Path, source: str) -> list[str]:
+    """What the check says of a tree with one file, `assay_verifier/file.py`."""
+    folder = tmp_path / "assay_verifier"
+    folder.mkdir(parents=True)
+    (folder / "file.py").write_text(source)
+    return [violation.what for violation in violations(tmp_path)]
+
+
 def test_the_tree_keeps_the_rules() -> None:
     assert [str(violation) for violation in violations(SOURCES)] == []
 
@@ -47,6 +55,8 @@ def test_every_package_of_the_tree_has_a_rule() -> None:
         ("gateway", "if TYPE_CHECKING:\n    from assay.provider import worker", "assay.provider"),
         ("gateway", "from web3 import Web3", "web3"),
         ("cli", "def f(w):\n    w.eth.send_raw_transaction(b'')", "only chain sends"),
+        ("cli", "from assay_verifier import verdict", "stands alone"),
+        ("core", "def f():\n    import assay_verifier.hashes", "stands alone"),
         ("tools", "x = 1", "no rule"),
     ],
 )
@@ -54,6 +64,29 @@ def test_a_breach_is_found(tmp_path: Path, package: str, source: str, what: str)
     found = broken_by(tmp_path, package, source)
     assert len(found) == 1
     assert what in found[0]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from assay.exact import ops",
+        "import assay.core.hashes",
+        "from ..assay import exact",
+        "if TYPE_CHECKING:\n    from assay.core.types import Job",
+        "def f():\n    import torch",
+        "import eth_abi",
+    ],
+)
+def test_the_second_verifier_stands_alone(tmp_path: Path, source: str) -> None:
+    assert len(broken_alone(tmp_path, source)) == 1
+    assert (
+        broken_alone(
+            tmp_path / "kept",
+            "import json\nimport numpy as np\nfrom eth_hash.auto import keccak\n"
+            "from . import hashes\nfrom assay_verifier.opcodes import Op",
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
