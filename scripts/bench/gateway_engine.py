@@ -18,7 +18,7 @@ import torch
 from assay.core.types import SamplingParams
 from assay.engine.engine import Engine
 from scripts.bench.gateway_load import drive
-from scripts.bench.gateway_sides import Town, bodies
+from scripts.bench.gateway_sides import Town, bodies, processor_seconds
 
 TOGETHER = 16
 OUTPUT = 64
@@ -31,17 +31,23 @@ def measure(place: Town, rounds: int, seconds: float) -> dict[str, Any]:
     """Tokens a second, medians of the rounds."""
     torch.set_num_threads(THREADS)
     engine = Engine(place.model, THREADS, slots=TOGETHER)
-    side = place.gateway(place.provider(THREADS))
+    provider, url = place.provider(THREADS)
+    side = place.gateway(url)
     asked = bodies(place.tokenizer, PROMPTS, False, OUTPUT, place.model.name)
     prompts = [place.tokenizer.encode(body["messages"][0]["content"]) for body in asked]
     runs: dict[str, list[float]] = {}
+    used: dict[str, list[float]] = {}
     for _ in range(rounds):
         runs.setdefault(ALONE, []).append(_alone(engine, prompts, seconds))
         for callers in (TOGETHER, 2 * TOGETHER):
+            before = [processor_seconds(process) for process in (side.process, provider)]
             load = drive(side.target, asked, callers, seconds)
+            after = [processor_seconds(process) for process in (side.process, provider)]
             if load.failed:
                 raise SystemExit(f"{load.failed} requests failed; the first: {load.failure}")
             runs.setdefault(_through(callers), []).append(load.tokens / load.seconds)
+            for name, one, other in zip(("gateway", "provider"), before, after, strict=True):
+                used.setdefault(name, []).append((other - one) * 1e3 / load.counted)
     rates = {name: median(found) for name, found in runs.items()}
     return {
         "model": place.model.name,
@@ -52,6 +58,9 @@ def measure(place: Town, rounds: int, seconds: float) -> dict[str, Any]:
         "rates": [
             {"side": name, "tokens_per_second": round(rate, 1)} for name, rate in rates.items()
         ],
+        "processor_milliseconds_an_answer": {
+            name: round(median(found), 2) for name, found in used.items()
+        },
     }
 
 

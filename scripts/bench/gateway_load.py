@@ -1,7 +1,8 @@
 """The load generator: so many connections, each with one request under way, by raw sockets.
 
 It reads of an answer no more than it must: the status, where the answer ends, and when the first
-text arrived. A request is sent as soon as the connection's last one is answered.
+text arrived. A request is sent as soon as the connection's last one is answered, and so it goes on
+after the end until every answer that counts is there: none runs under less load than the others.
 """
 
 from __future__ import annotations
@@ -53,14 +54,15 @@ class Load:
     """What was measured: seconds of each answer, and to the first text of each stream.
 
     `counted`: all answers, the first ones that are not measured included. `tokens`: of answers
-    that are measured and say how many they have.
+    that say how many they have; one that runs over the beginning or the end counts by the share of
+    its time that lies between.
     """
 
     seconds: float = 0.0
     whole: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     counted: int = 0
-    tokens: int = 0
+    tokens: float = 0.0
     failed: int = 0
     failure: str = ""
 
@@ -91,7 +93,7 @@ class Client(asyncio.Protocol):
         self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._run.lost(self._began is not None, error)
+        self._run.lost(self._began, error)
 
     def data_received(self, data: bytes) -> None:
         self._held += data
@@ -120,7 +122,7 @@ class Client(asyncio.Protocol):
             count = int(tokens[1]) if tokens else 0
             self._run.note(self._began, now - self._began, first, count)
         else:
-            self._run.failed(self._held[:600].decode(errors="replace"))
+            self._run.failed(self._held[:600].decode(errors="replace"), self._began)
         self._clear()
         self._next()
 
@@ -129,11 +131,12 @@ class Client(asyncio.Protocol):
         self._length = self._first = self._began = None
 
     def _next(self) -> None:
-        request = self._run.next()
+        began = time.perf_counter()
+        request = self._run.next(began)
         if request is None:
             self._transport.close()
             return
-        self._began = time.perf_counter()
+        self._began = began
         self._transport.write(request)
 
 
@@ -148,39 +151,53 @@ class Run:
         self._from = self._began + (0.0 if limit else seconds * WARM_UP)
         self._until = self._began + seconds
         self._open = 0
+        self._awaited = 0
 
     def opened(self, connections: int) -> None:
         self._open = connections
 
-    def next(self) -> bytes | None:
-        if time.perf_counter() >= self._until or (self._limit and self._sent >= self._limit):
+    def next(self, now: float) -> bytes | None:
+        counts = now < self._until
+        if not (counts or self._awaited) or (self._limit and self._sent >= self._limit):
             return None
         self._sent += 1
+        self._awaited += counts
         return next(self._requests)
 
     def note(self, began: float, whole: float, first: float | None, tokens: int) -> None:
+        self._settle(began)
         self.load.counted += 1
+        inside = min(began + whole, self._until) - max(began, self._from)
+        self.load.tokens += tokens * max(inside, 0.0) / whole
         if began >= self._from and began + whole <= self._until:
             self.load.whole.append(whole)
-            self.load.tokens += tokens
             if first is not None:
                 self.load.first.append(first)
 
-    def failed(self, why: str) -> None:
-        self.load.failed += 1
-        self.load.failure = self.load.failure or why
+    def failed(self, why: str, began: float) -> None:
+        self._settle(began)
+        self._note_failure(why)
 
     def give_up(self) -> None:
-        self.failed(f"{self._open} connections were not answered {GRACE_SECONDS:g} s after the end")
+        self._note_failure(
+            f"{self._open} connections were not answered {GRACE_SECONDS:g} s after the end"
+        )
         self.load.seconds = self._until - self._from
 
-    def lost(self, waiting: bool, error: Exception | None) -> None:
-        if waiting:
-            self.failed(f"connection lost: {error}")
+    def lost(self, began: float | None, error: Exception | None) -> None:
+        if began is not None:
+            self.failed(f"connection lost: {error}", began)
         self._open -= 1
         if self._open == 0:
             self.load.seconds = min(time.perf_counter(), self._until) - self._from
             self.ended.set()
+
+    def _settle(self, began: float) -> None:
+        self._awaited -= began < self._until
+
+    def _note_failure(self, why: str) -> None:
+        self.load.failed += 1
+        self.load.failure = self.load.failure or why
 
 
 def drive(

@@ -90,8 +90,8 @@ class Town:
         self.wait(process, f"{url}/health/liveliness")
         return Side(LITELLM, Target(f"{url}/v1", gateway_peers.KEY), process)
 
-    def provider(self, threads: int) -> str:
-        """A real one, with bond for many claims; its URL."""
+    def provider(self, threads: int) -> tuple[ManagedProcess, str]:
+        """A real one, with bond for many claims, and its URL."""
         role, claims = PROVIDERS[0], 100_000
         network = self.arena.network
         network.assay.transfer(self.arena.parties[role].address, claims * ONE_CLAIM)
@@ -104,7 +104,7 @@ class Town:
             max_running=16,
             price_input=PRICE_INPUT,
             price_output=PRICE_OUTPUT,
-        )[1]
+        )
 
     def service(self, name: str, party: Party, **settings: object) -> tuple[ManagedProcess, str]:
         """One of our services, and its URL."""

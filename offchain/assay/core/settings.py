@@ -203,8 +203,10 @@ class ProviderSettings(ServiceSettings):
                         its prompt's tokens only. `assay provider price` changes them while it runs
     batch_discount_bps  part of the price that lines of batches are spared, in 1/10,000: they run
                         where there is room, behind the others
+    engine_process      whether each decoder computes in a process of its own: faster under load,
+                        and the provider outlives it; takes memory for the integers once more
     fleet               a Ray cluster's address, or "local": decoders run on its machines, each of
-                        which has the checkpoints at the same paths; None: in this process
+                        which has the checkpoints at the same paths; None: on this one
     fleet_least/_most   workers of each model, by the number of its jobs; each decodes max_running
                         at once
     fleet_idle_seconds  one that has had no job for so long leaves
@@ -228,6 +230,7 @@ class ProviderSettings(ServiceSettings):
     price_input: int = Field(default=50_000, ge=0)
     price_output: int = Field(default=200_000, ge=0)
     batch_discount_bps: int = Field(default=5_000, ge=0, le=10_000)
+    engine_process: bool = True
     fleet: str | None = None
     fleet_least: int = Field(default=1, ge=0)
     fleet_most: int = Field(default=8, ge=1)

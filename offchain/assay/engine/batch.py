@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, islice, zip_longest
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -19,8 +20,7 @@ from assay.engine.speculate import Draft
 from assay.exact.model import DecoderShape
 
 
-@dataclass(frozen=True)
-class Emitted:
+class Emitted(NamedTuple):
     """A request's next token; `finished` with its last one."""
 
     request: int

@@ -63,10 +63,14 @@ class Engine:
 
     Attributes:
         memory: what weights and one batch take at most; None with a backend of the caller's own.
+        ahead: requests that a provider hands over beyond a batch's slots; none, as it is asked
+            anew before each step.
 
     `generate` may be called from several threads at once: their requests share a batch of
     `slots`. A `Batch` from `batch` belongs to one thread and has a cache to itself.
     """
+
+    ahead = 0
 
     def __init__(
         self,

@@ -155,7 +155,7 @@ class Desk:
         if attempt is None:
             raise Unavailable(f"{signed.job.provider} takes no jobs now", sent=True)
         try:
-            return await self._send(signed, model, attempt, None)
+            return await self._send(signed, model, attempt, None, whole=True)
         except Unavailable as error:
             if not error.refused:
                 attempt.failed()
@@ -172,7 +172,8 @@ class Desk:
             admitted = await self.store.add(signed, prepared.caller)
             if tie is not None:
                 await tie(signed)
-            return await self._send(signed, prepared.model, attempt, admitted)
+            whole = not prepared.request.stream
+            return await self._send(signed, prepared.model, attempt, admitted, whole)
         except Unavailable as error:
             if not error.refused:
                 attempt.failed()
@@ -187,10 +188,15 @@ class Desk:
                 attempt.close()
 
     async def _send(
-        self, signed: SignedJob, model: Model, attempt: Attempt, admitted: Admitted | None
+        self,
+        signed: SignedJob,
+        model: Model,
+        attempt: Attempt,
+        admitted: Admitted | None,
+        whole: bool,
     ) -> Underway:
-        settlement = self.network.settlement.address
-        items = stream_job(self.client, signed, model, self.network.chain_id, settlement)
+        chain_id, settlement = self.network.chain_id, self.network.settlement.address
+        items = stream_job(self.client, signed, model, chain_id, settlement, whole)
         sent = time.perf_counter()
         try:
             first = await anext(items)

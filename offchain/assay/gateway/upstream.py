@@ -35,6 +35,8 @@ from assay.gateway.client import MAX_LINE, Client, read_body
 from assay.gateway.store import Answered, SignedJob
 
 HEALTH_SECONDS = 3.0
+WHOLE_APART_SECONDS = 0.5
+"""Between two pieces of an answer that is not streamed: they only say that it goes on."""
 MAX_OFFERS = 16
 """Models of one provider; further ones are not looked at."""
 MAX_PRICE, MAX_COUNT = 2**64 - 1, 2**32 - 1
@@ -155,9 +157,17 @@ async def fetch_claim(client: Client, url: str, batch_id: str, index: int) -> di
 
 
 async def stream_job(
-    client: Client, signed: SignedJob, model: Model, chain_id: int, settlement: str
+    client: Client,
+    signed: SignedJob,
+    model: Model,
+    chain_id: int,
+    settlement: str,
+    whole: bool = False,
 ) -> AsyncGenerator[Item, None]:
     """Tokens as they come, or the embedding, then the checked answer.
+
+    Args:
+        whole: nobody looks before the end, so tokens may come in few pieces.
 
     Raises, before the first token, `Unavailable` if the provider cannot be reached, is silent or
     answers nonsense, and `InputError` if it refuses the job for a reason of the job's; later
@@ -165,7 +175,7 @@ async def stream_job(
     """
     output, began = list[int](), False
     try:
-        async with aclosing(_items(client, signed, model)) as items:
+        async with aclosing(_items(client, signed, model, whole)) as items:
             async for item in items:
                 if isinstance(item, Signed):
                     answered = Answered(tuple(output), item.receipt, item.signature)
@@ -186,17 +196,20 @@ async def stream_job(
 
 
 async def _items(
-    client: Client, signed: SignedJob, model: Model
+    client: Client, signed: SignedJob, model: Model, whole: bool
 ) -> AsyncGenerator[tuple[int, ...] | Signed, None]:
     """What the provider sends, parsed. No timer runs while whoever asks for items is at work: it
     may be another task each time."""
     url, limits, clock = signed.provider_url, client.timeouts, asyncio.get_running_loop().time
+    body = _body(signed)
+    if whole:
+        body["apart_ms"] = int(min(WHOLE_APART_SECONDS, limits.token / 4) * 1e3)
     end = clock() + limits.total
     silent_until = clock() + limits.first_token
     try:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout_at(min(silent_until, end)):
-                opened = client.request("POST", url, "/v1/jobs", json=_body(signed))
+                opened = client.request("POST", url, "/v1/jobs", json=body)
                 response = await stack.enter_async_context(opened)
                 if response.status != 200:
                     raise _refusal(signed, response.status, await read_body(response, MAX_LINE))

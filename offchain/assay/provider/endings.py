@@ -1,14 +1,17 @@
-"""Claims whose end the chain took back: they are open again, and the finaliser brings them to it.
+"""How claims end on chain, by events: the journal notes each end, and forgets one taken back.
 
-A claim that is paid is looked at no more. So a reorganisation that undoes the payment must be
-noticed by its event: the last `reorg_depth` blocks are read again at every turn. What a
-reorganisation undid while the process was down, or deeper than that, shows in the newest claims'
-states, which are compared with the chain's at the start.
+No claim is asked after one by one, of which a provider may have a hundred thousand. A claim that is
+paid is looked at no more; so a reorganisation that undoes the payment must be noticed by its event,
+and the last `reorg_depth` blocks are read again at every turn. What a reorganisation undid while
+the process was down, or deeper than that, shows in the newest claims' states, which are compared
+with the chain's at the start.
 """
 
 from __future__ import annotations
 
-from assay.chain.events import EventReader
+from collections.abc import Iterable, Iterator
+
+from assay.chain.events import Event, EventReader
 from assay.chain.network import Network
 from assay.chain.node import node_errors, url_of
 from assay.chain.settlement import ClaimStatus
@@ -16,7 +19,12 @@ from assay.core import logs
 from assay.core.errors import ChainError, NodeUnavailable
 from assay.provider.journal import Entry, Journal
 
-NAMES = frozenset(("ClaimFinalised", "ClaimConvicted", "ClaimAbandoned", "ClaimWithdrawn"))
+STATES = {
+    "ClaimFinalised": "final",
+    "ClaimConvicted": "dead",
+    "ClaimAbandoned": "dead",
+    "ClaimWithdrawn": "dead",
+}
 COMPARED = 256
 """Claims that ended last, which a start compares with the chain."""
 
@@ -29,23 +37,27 @@ class Endings:
         self._journal = journal
         self._reader: EventReader | None = None
 
-    def turn(self) -> set[bytes] | None:
-        """Batches in which a claim's end came or went since the last turn; None: in any."""
+    def turn(self) -> bool:
+        """Note what ended since the last turn. False if more may have ended before: at the start,
+        and after a reorganisation too deep to follow."""
         if self._reader is None:
             self._begin()
-            return None
+            return False
         try:
             update = self._reader.poll()
         except NodeUnavailable:
             raise
         except ChainError:  # a reorganisation deeper than is read again
             self._begin()
-            return None
-        for event in update.removed:
-            if event.name in NAMES:
-                self._undone(bytes(event.args["batch_id"]), int(event.args["index"]))
-        changed = (event for event in (*update.removed, *update.added) if event.name in NAMES)
-        return {bytes(event.args["batch_id"]) for event in changed}
+            return False
+        for entry, _ in self._ours(update.removed):
+            if entry.state != "open":
+                self._reopen(entry)
+        ended = list(self._ours(update.added))
+        self._journal.set_states([(entry.job_id, STATES[name]) for entry, name in ended])
+        for entry, name in ended:
+            logs.event("claim_ended", job=entry.job_id, by=name)
+        return True
 
     def _begin(self) -> None:
         """Read events from here on; then compare, so that nothing falls in between."""
@@ -64,11 +76,13 @@ class Endings:
                     self._reopen(entry)
         self._reader = reader
 
-    def _undone(self, batch_id: bytes, index: int) -> None:
-        batch = self._journal.batch(batch_id)
-        entries = self._journal.claims_of(batch) if batch is not None else []
-        if index < len(entries) and entries[index].state != "open":
-            self._reopen(entries[index])
+    def _ours(self, events: Iterable[Event]) -> Iterator[tuple[Entry, str]]:
+        """The journal's claims that events tell of, and the events' names."""
+        for event in events:
+            if event.name in STATES:
+                batch_id, index = bytes(event.args["batch_id"]), int(event.args["index"])
+                if (entry := self._journal.claim_in(batch_id, index)) is not None:
+                    yield entry, event.name
 
     def _reopen(self, entry: Entry) -> None:
         self._journal.set_state(entry.job_id, "open")

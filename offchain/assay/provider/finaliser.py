@@ -30,13 +30,13 @@ class Finaliser:
         self._endings = Endings(network, journal)
         self._head = b""
         self._until: dict[bytes, int] = {}  # by batch, as of that head
-        self._read: set[bytes] = set()  # batches whose claims' ends are in the journal
+        self._unread: set[bytes] = set()  # batches of which claims' ends may have been missed
 
     def turn(self) -> None:
-        """Claims are looked at one by one only where an event says that one has ended, and once
-        their window is over."""
-        changed = self._endings.turn()
-        self._read = set() if changed is None else self._read - changed
+        """Claims are looked at one by one only where an end may have been missed, or where the
+        contract refuses to pay several."""
+        if not self._endings.turn():
+            self._unread = {batch.batch_id for batch in self._journal.open_batches()}
         newest = self._network.newest()
         if newest.hash != self._head:
             self._head = newest.hash
@@ -52,44 +52,48 @@ class Finaliser:
             if until == 0:
                 # A reorganisation took the batch back: the poster sends it again.
                 self._journal.mark_unposted(batch.nonce)
-                self._read.discard(batch.batch_id)
                 logs.warning("batch_vanished", batch=batch.batch_id)
-            elif batch.batch_id not in self._read or now > until:
-                self._collect(batch, window_over=now > until)
-                self._read.add(batch.batch_id)
+                continue
+            if batch.batch_id in self._unread:
+                self._read_ends(batch)
+                self._unread.discard(batch.batch_id)
+            if now > until:
+                self._collect(batch)
 
-    def _collect(self, batch: Batch, window_over: bool) -> None:
+    def _read_ends(self, batch: Batch) -> None:
+        for index, entry in enumerate(self._journal.claims_of(batch)):
+            if entry.state == "open":
+                self._note_end(batch, index, entry)
+
+    def _collect(self, batch: Batch) -> None:
         entries = self._journal.claims_of(batch)
-        ready = self._open_claims(batch, entries, window_over)
-        if ready:
-            tree = batch_tree(entries)
-            for row in rows(ready, CLAIMS_PER_CALL):
-                self._finalise(batch, tree, entries, row)
+        tree = batch_tree(entries)
+        waiting = [index for index, entry in enumerate(entries) if entry.state == "open"]
+        for row in rows(waiting, CLAIMS_PER_CALL):
+            self._finalise(batch, tree, entries, row)
 
-    def _open_claims(self, batch: Batch, entries: Sequence[Entry], window_over: bool) -> list[int]:
-        """Indices of claims that nothing keeps from being paid; notes those that have ended."""
+    def _note_end(self, batch: Batch, index: int, entry: Entry) -> bool:
+        """Whether a claim has ended on chain."""
+        status = self._network.settlement.status(batch.batch_id, index)
+        if status in ENDED:
+            self._journal.set_state(entry.job_id, ENDED[status])
+            logs.event("claim_ended", job=entry.job_id, status=status.name.lower())
+        return status in ENDED
+
+    def _payable(self, batch: Batch, entries: Sequence[Entry], row: range) -> list[int]:
+        """Those that have not ended and are in no game."""
         settlement, game = self._network.settlement, self._network.game
-        ready = []
-        for index, entry in enumerate(entries):
-            if entry.state != "open":
-                continue
-            status = settlement.status(batch.batch_id, index)
-            if status not in ENDED and not window_over:
-                continue
-            claim = settlement.claim_id(batch.batch_id, index)
-            if status in ENDED:
-                self._ended(entry, claim, status)
-            elif game.open_games(claim) == 0:
-                ready.append(index)
-        return ready
-
-    def _ended(self, entry: Entry, claim: bytes, status: ClaimStatus) -> None:
-        self._journal.set_state(entry.job_id, ENDED[status])
-        logs.event("claim_ended", job=entry.job_id, claim=claim, status=status.name.lower())
+        return [
+            index
+            for index in row
+            if not self._note_end(batch, index, entries[index])
+            and game.open_games(settlement.claim_id(batch.batch_id, index)) == 0
+        ]
 
     def _finalise(
         self, batch: Batch, tree: MerkleTree, entries: Sequence[Entry], row: range
     ) -> None:
+        """Pay a row; what the contract refuses is looked at claim by claim."""
         claims = [_finalisation(entry) for entry in entries[row.start : row.stop]]
         ends = row[0], row[-1]
         path = row_path(*ends, *map(tree.path, ends))
@@ -98,11 +102,14 @@ class Finaliser:
         except ContractReverted as error:
             if self._network.now() <= self._network.settlement.challenge_until(batch.batch_id):
                 return
-            if len(row) == 1:
+            payable = self._payable(batch, entries, row)
+            if payable == [row.start] and len(row) == 1:
                 self._give_up(batch, row.start, entries[row.start], error)
                 return
-            for index in row:  # one bad claim must not hold up the others
-                self._finalise(batch, tree, entries, range(index, index + 1))
+            # Where nothing explains the refusal, one bad claim must not hold up the others.
+            most = CLAIMS_PER_CALL if len(payable) < len(row) else 1
+            for part in rows(payable, most):
+                self._finalise(batch, tree, entries, part)
             return
         logs.event(
             "finalised",

@@ -2,7 +2,9 @@
 
     POST /v1/jobs                      a signed job; streams tokens, or gives an embedding, and
                                        ends with the signed receipt; with "can_wait": true at a
-                                       batch's price, where there is room, behind the others
+                                       batch's price, where there is room, behind the others;
+                                       after the first token "apart_ms" between two writes, which
+                                       whoever shows no text before the end may set high
     GET  /v1/jobs/{job_id}             what became of it: state, batch, proof
     GET  /v1/claims/{batch_id}/{index} everything that recomputes a claim, for challengers; where
                                        the job keeps it for auditors, sealed to ?auditor=0x…
@@ -34,6 +36,7 @@ from assay.core.wire import (
     parse_address,
     parse_bytes,
     parse_flag,
+    parse_integer,
     parse_job,
     parse_object,
     parse_tokens,
@@ -44,6 +47,9 @@ from assay.provider.journal import Entry, Journal, batch_tree, claim_data
 from assay.provider.mail import Mail, Stream
 
 MAX_BODY_BYTES = 4_000_000
+APART_MS, MAX_APART_MS = 20, 1_000
+"""Between two writes of one stream. A line on its own costs provider and gateway more than a small
+model's token, and nobody reads as fast."""
 
 
 class Desk(Protocol):
@@ -72,7 +78,8 @@ def make_app(desk: Desk) -> ASGIApp:
 
     async def post_job(request: Request) -> StreamingResponse:
         body = parse_object(await _read(request))
-        stream = mail.stream()
+        apart = parse_integer(body.get("apart_ms", APART_MS), "apart_ms", MAX_APART_MS)
+        stream = mail.stream(apart / 1e3)
         job_id = await run_in_threadpool(_start, desk, body, stream.put)
         return StreamingResponse(_lines(job_id, stream), media_type="application/x-ndjson")
 

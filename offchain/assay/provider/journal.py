@@ -117,6 +117,15 @@ class Journal:
                 [_row(entry) for entry in entries],
             )
 
+    def waiting(self) -> tuple[int, float]:
+        """How many claims are in no batch yet, and when the oldest of them was made."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT COUNT(*), COALESCE((SELECT created FROM claims WHERE batch_nonce IS NULL "
+                "ORDER BY number LIMIT 1), 0) FROM claims WHERE batch_nonce IS NULL"
+            ).fetchone()
+        return int(row[0]), float(row[1])
+
     def pending(self, limit: int) -> list[Entry]:
         """Claims in no batch yet, oldest first."""
         return self._claims("WHERE batch_nonce IS NULL ORDER BY number LIMIT ?", limit)
@@ -179,8 +188,17 @@ class Journal:
         self.releases += 1
 
     def set_state(self, job_id: bytes, state: str) -> None:
+        self.set_states([(job_id, state)])
+
+    def set_states(self, states: Sequence[tuple[bytes, str]]) -> None:
+        """Of several jobs, at once."""
+        if not states:
+            return
         with self._transaction() as database:
-            database.execute("UPDATE claims SET state = ? WHERE job_id = ?", (state, job_id))
+            database.executemany(
+                "UPDATE claims SET state = ? WHERE job_id = ?",
+                [(state, job_id) for job_id, state in states],
+            )
         self.releases += 1
 
     def unposted_batches(self) -> list[Batch]:
@@ -222,6 +240,12 @@ class Journal:
                 f"SELECT 1 FROM claims WHERE {where} LIMIT 1", (consumer, f"0x{nonce.hex()}")
             ).fetchone()
         return row is not None
+
+    def claim_in(self, batch_id: bytes, index: int) -> Entry | None:
+        """A batch's claim; None if this provider has posted no such."""
+        where = "WHERE batch_nonce = (SELECT nonce FROM batches WHERE batch_id = ?) AND place = ?"
+        found = self._claims(where, batch_id, index)
+        return found[0] if found else None
 
     def claims_of(self, batch: Batch) -> list[Entry]:
         """In the order of the batch's leaves."""

@@ -2,8 +2,7 @@
 
 No thread waits for tokens, so the number of open streams is not bound to a pool's size. What a
 step of the engine gives to all its jobs wakes the loop once; what it gives to one of them goes out
-at most every `APART_SECONDS`, the first token and the end at once. A line on its own costs provider
-and gateway more than a small model's token, and nobody reads as fast.
+at most every so often, the first token and the end at once.
 """
 
 from __future__ import annotations
@@ -17,9 +16,6 @@ from assay.core.errors import AssayError
 from assay.provider.jobs import Item
 from assay.provider.journal import Entry
 
-APART_SECONDS = 0.02
-"""Between two writes of one stream."""
-
 
 class Mail:
     """Of all jobs. `put` and `stream` may be called from any thread, and from the event loop."""
@@ -28,9 +24,9 @@ class Mail:
         self._lock = threading.Lock()
         self._held: list[tuple[Stream, Item]] = []
 
-    def stream(self) -> Stream:
-        """For one job; in the event loop."""
-        return Stream(self, asyncio.get_running_loop())
+    def stream(self, apart: float) -> Stream:
+        """For one job, `apart` seconds between two writes; in the event loop."""
+        return Stream(self, asyncio.get_running_loop(), apart)
 
     def put(self, stream: Stream, item: Item) -> None:
         with self._lock:
@@ -51,9 +47,10 @@ class Mail:
 class Stream:
     """One job's items."""
 
-    def __init__(self, mail: Mail, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, mail: Mail, loop: asyncio.AbstractEventLoop, apart: float) -> None:
         self.loop = loop
         self._mail = mail
+        self._apart = apart
         self._items: list[Item] = []
         self._came = asyncio.Event()
         self._ended = asyncio.Event()
@@ -69,8 +66,8 @@ class Stream:
         if isinstance(item, Entry | AssayError):
             self._ended.set()
 
-    async def together(self, apart: float = APART_SECONDS) -> AsyncIterator[Sequence[Item]]:
-        """All items, those together that came in the last `apart` seconds; the last is the end."""
+    async def together(self) -> AsyncIterator[Sequence[Item]]:
+        """All items, those together that came since the last write; the last is the end."""
         while True:
             await self._came.wait()
             items, self._items = self._items, []
@@ -79,5 +76,5 @@ class Stream:
             if isinstance(items[-1], Entry | AssayError):
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(apart):
+                async with asyncio.timeout(self._apart):
                     await self._ended.wait()

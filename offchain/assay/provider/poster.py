@@ -39,10 +39,8 @@ class Poster:
         self._waiting = 0
 
     def turn(self) -> None:
-        if not self._recovered():
-            return
-        entries = self._journal.pending(self._size)
-        if self._due(entries):
+        if self._recovered() and self._due(*self._journal.waiting()):
+            entries = self._journal.pending(self._size)
             self._post_affordable(entries[: self._room()], len(entries))
 
     def _post_affordable(self, entries: Sequence[Entry], waiting: int) -> None:
@@ -66,12 +64,12 @@ class Poster:
         """From the next turn on, let no claim wait for others."""
         self._seconds = 0.0
 
-    def _due(self, entries: Sequence[Entry]) -> bool:
-        if not entries:
+    def _due(self, waiting: int, oldest: float) -> bool:
+        if not waiting:
             return False
         # A clock that was set back makes claims of the future, which must not wait for it.
-        young = 0 <= self._clock() - entries[0].created < self._seconds
-        return len(entries) >= self._size or not young
+        young = 0 <= self._clock() - oldest < self._seconds
+        return waiting >= self._size or not young
 
     def _room(self) -> int:
         """How many claims the free bond covers."""

@@ -125,7 +125,7 @@ class ProviderService(Service):
     def stop(self) -> None:
         """Finish decoding, post what is left, stop defending; the journal closes last."""
         for shop in self._shops:
-            shop.queue.close()
+            shop.close()
         if self._cluster is not None:
             self._cluster.close()
         try:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from assay.core.errors import ConfigError
 from assay.core.settings import ModelSettings, ProviderSettings
 from assay.core.types import Job, Receipt
@@ -18,6 +20,8 @@ from assay.engine.encoder import Encoder
 from assay.engine.engine import Engine
 from assay.engine.importer import import_checkpoint
 from assay.engine.load import import_model, model_paths
+from assay.engine.order import Order, fingerprint
+from assay.engine.process import EngineProcess
 from assay.engine.sharing import Want, share_out, want
 from assay.exact.encoder import EncoderModel
 from assay.exact.model import ExactModel
@@ -26,7 +30,6 @@ from assay.provider.cheat import Honest
 from assay.provider.embedder import Embedder
 from assay.provider.fleet.cluster import Cluster
 from assay.provider.fleet.pool import Fleet, Size
-from assay.provider.fleet.worker import Order, fingerprint
 from assay.provider.jobs import JobQueue
 from assay.provider.journal import Journal
 from assay.provider.prices import Price, PriceList
@@ -89,7 +92,7 @@ class Loaded:
 
     model: ExactModel | EncoderModel
     commitment: Commitment
-    engine: Engine | Encoder | None
+    engine: Engine | EngineProcess | Encoder | None
     listing: Listing
 
     @property
@@ -113,6 +116,12 @@ class Shop:
     @property
     def root(self) -> bytes:
         return self.loaded.commitment.model_root
+
+    def close(self) -> None:
+        """Finish what is under way, and let go of what computes."""
+        self.queue.close()
+        if isinstance(self.loaded.engine, EngineProcess):
+            self.loaded.engine.close()
 
     def terms(self, job: Job, can_wait: bool) -> Terms:
         """What a job is held to."""
@@ -214,17 +223,47 @@ def _loaded(
         return Loaded(model, commit(model), Encoder.ready(model, settings.threads), listing)
     if settings.fleet:
         return Loaded(model, commit(model), None, listing)
-    engine = Engine(
-        cheat.model(model),
+    return Loaded(model, commit(model), _engine(each, positions, settings, cheat), listing)
+
+
+def _engine(
+    each: Imported, positions: int | None, settings: ProviderSettings, cheat: Honest
+) -> Engine | EngineProcess:
+    """A cheat's may compute another model, which no other process can read from a file."""
+    assert isinstance(each.model, ExactModel)
+    if settings.engine_process and settings.cheat is None:
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        return EngineProcess(
+            _order(each.listing, each.model, positions, settings), each.model.shape
+        )
+    return Engine(
+        cheat.model(each.model),
         settings.threads,
         settings.backend,
-        slots=listing.max_running,
+        slots=each.listing.max_running,
         positions=positions,
         pin=settings.pin_threads,
         draft=each.draft,
         guesses=settings.draft_guesses,
     )
-    return Loaded(model, commit(model), engine, listing)
+
+
+def _order(
+    listing: Listing, model: ExactModel, positions: int | None, settings: ProviderSettings
+) -> Order:
+    """What another process is to compute."""
+    return Order(
+        path=listing.path.resolve(),
+        fingerprint=fingerprint(model),
+        slots=listing.max_running,
+        positions=positions,
+        threads=settings.threads,
+        backend=settings.backend,
+        pin=settings.pin_threads,
+        draft_path=listing.draft_path and listing.draft_path.resolve(),
+        guesses=settings.draft_guesses,
+    )
 
 
 def _check_different(loaded: Sequence[Loaded]) -> None:
@@ -267,17 +306,7 @@ class Works:
     def _fleet(self, loaded: Loaded) -> Fleet:
         settings, listing, cluster = self.settings, loaded.listing, self.cluster
         assert cluster is not None and isinstance(loaded.model, ExactModel)
-        order = Order(
-            path=listing.path.resolve(),
-            fingerprint=fingerprint(loaded.model),
-            slots=listing.max_running,
-            positions=listing.cache_positions,
-            threads=settings.threads,
-            backend=settings.backend,
-            pin=settings.pin_threads,
-            draft_path=listing.draft_path and listing.draft_path.resolve(),
-            guesses=settings.draft_guesses,
-        )
+        order = _order(listing, loaded.model, listing.cache_positions, settings)
         size = Size(
             listing.max_running,
             settings.fleet_least,

@@ -1,22 +1,47 @@
-"""Decodes admitted jobs together: one thread, a token of each running job per step.
+"""Decodes admitted jobs together: one thread, which hands them to an engine and takes their tokens.
 
 Knows no HTTP and no chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from assay.core import logs
 from assay.core.errors import InputError
 from assay.core.hashes import OUTPUT_SIDE
 from assay.core.tokens import TokenList
 from assay.core.types import Hash, Receipt, SamplingParams
-from assay.engine.batch import Batch
-from assay.engine.engine import Engine
+from assay.engine.batch import Emitted
+from assay.engine.process import Refused
+from assay.exact.model import DecoderShape
 from assay.provider.cheat import Honest
 from assay.provider.jobs import JobQueue, Run, failed
 from assay.provider.journal import Journal
+
+AGAIN_SECONDS = 5.0
+"""After an engine could not be started."""
+
+
+class Together(Protocol):
+    """Requests that are computed together: a `Batch`, here or in another process."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, prompt: Sequence[int], params: SamplingParams) -> int: ...
+
+    def step(self) -> Sequence[Emitted | Refused]: ...
+
+
+class Decoding(Protocol):
+    """An `Engine`, here or in another process. `ahead`: requests beyond its slots that it takes, so
+    that one which ends is followed at once."""
+
+    shape: DecoderShape
+    ahead: int
+
+    def batch(self, slots: int) -> Together: ...
 
 
 class Worker(JobQueue):
@@ -24,7 +49,7 @@ class Worker(JobQueue):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Decoding,
         journal: Journal,
         sign: Callable[[Receipt], bytes],
         cheat: Honest,
@@ -35,33 +60,45 @@ class Worker(JobQueue):
         super().__init__(journal, sign, cheat, max_running, max_waiting)
 
     def _work(self) -> None:
-        batch = self._engine.batch(self._slots)
         under_way: dict[int, Run] = {}
-        while self._wait_for_work(batch):
+        while (batch := self._new_batch()) is not None:
             try:
-                self._admit(batch, under_way)
-                self._step(batch, under_way)
+                while self._wait_for_work(batch):
+                    self._admit(batch, under_way)
+                    self._step(batch, under_way)
+                return
             except Exception:
                 logs.LOGGER.exception("decode_crashed")
                 for run in under_way.values():
                     self._drop(run, failed())
                 under_way.clear()
-                batch = self._engine.batch(self._slots)
 
-    def _wait_for_work(self, batch: Batch) -> bool:
+    def _new_batch(self) -> Together | None:
+        """None if the queue closes before there is one; jobs that wait for it have ended then."""
+        while True:
+            try:
+                return self._engine.batch(self._slots)
+            except Exception:
+                logs.LOGGER.exception("no_engine")
+            with self._changed:
+                given_up = [*self._waiting]
+                self._waiting.clear()
+            for run in given_up:
+                self._drop(run, failed())
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closing, AGAIN_SECONDS):
+                    return None
+
+    def _wait_for_work(self, batch: Together) -> bool:
         """False once there is nothing left to do and no more will come."""
         with self._changed:
-            while not (batch or self._waiting or self._closing):
+            while not (len(batch) or self._waiting or self._closing):
                 self._changed.wait()
-            return bool(batch or self._waiting)
+            return bool(len(batch) or self._waiting)
 
-    def _admit(self, batch: Batch, under_way: dict[int, Run]) -> None:
-        """Give free slots to waiting jobs."""
-        while len(batch) < self._slots:
-            with self._changed:
-                if not self._waiting:
-                    return
-                run = self._waiting.popleft()
+    def _admit(self, batch: Together, under_way: dict[int, Run]) -> None:
+        """Give waiting jobs to the engine as long as it has room for them."""
+        while (run := self._next(len(batch))) is not None:
             job = run.admitted.job
             params = SamplingParams(job.max_output_tokens, job.inv_temperature, job.seed)
             prompt = self._cheat.prompt(run.admitted.prompt, self._engine.shape.vocab)
@@ -69,13 +106,27 @@ class Worker(JobQueue):
                 under_way[batch.add(prompt, params)] = run
             except InputError as error:
                 self._drop(run, error)
+            except Exception:
+                self._drop(run, failed())
+                raise
 
-    def _step(self, batch: Batch, under_way: dict[int, Run]) -> None:
-        for emitted in batch.step():
-            run = under_way[emitted.request]
-            self._take(run, emitted.token)
-            if emitted.finished:
-                del under_way[emitted.request]
+    def _next(self, running: int) -> Run | None:
+        """Work that can wait takes a slot, and no place before those that are free next."""
+        with self._changed:
+            if not self._waiting:
+                return None
+            ahead = 0 if self._waiting[0].admitted.can_wait else self._engine.ahead
+            return self._waiting.popleft() if running < self._slots + ahead else None
+
+    def _step(self, batch: Together, under_way: dict[int, Run]) -> None:
+        for item in batch.step():
+            if isinstance(item, Refused):
+                self._drop(under_way.pop(item.request), item.error)
+                continue
+            run = under_way[item.request]
+            self._take(run, item.token)
+            if item.finished:
+                del under_way[item.request]
                 self._end(run)
 
     def _take(self, run: Run, token: int) -> None:

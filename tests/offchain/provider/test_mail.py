@@ -18,11 +18,11 @@ def read(apart: float, write: Callable[[Stream, asyncio.Event], None]) -> list[S
     """What a stream gives while a thread writes; the event is set once its first items are read."""
 
     async def run() -> list[Sequence[Item]]:
-        stream, begun = Mail().stream(), asyncio.Event()
+        stream, begun = Mail().stream(apart), asyncio.Event()
         with ThreadPoolExecutor(1) as pool:
             writing = asyncio.get_running_loop().run_in_executor(pool, write, stream, begun)
             found = []
-            async for items in stream.together(apart):
+            async for items in stream.together():
                 found.append(items)
                 begun.set()
             await writing
@@ -64,9 +64,9 @@ def test_tokens_go_on_without_an_end() -> None:
     """A stream that pauses between two tokens is written to all the same."""
 
     async def run() -> Sequence[Item]:
-        stream = Mail().stream()
+        stream = Mail().stream(SHORT)
         stream.put(1)
-        reading = stream.together(SHORT)
+        reading = stream.together()
         assert await anext(reading) == [1]
         stream.put(2)
         return await anext(reading)

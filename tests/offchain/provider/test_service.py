@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from assay.core.errors import ConfigError
 from assay.core.settings import ProviderSettings, load_settings
 from assay.core.types import TEMPERATURE_ONE, SamplingParams
 from assay.engine.engine import Engine
+from assay.engine.process import EngineProcess
 from assay.provider.cheat import Honest
 from assay.provider.shops import load_models
 from tests.offchain.engine.checkpoints import write_checkpoint
@@ -33,7 +35,7 @@ def settings(checkpoint: Path, **more: object) -> ProviderSettings:
 
 
 def engine(given: ProviderSettings) -> Engine:
-    (loaded,) = load_models(given, Honest())
+    (loaded,) = load_models(given.model_copy(update={"engine_process": False}), Honest())
     assert isinstance(loaded.engine, Engine)
     return loaded.engine
 
@@ -65,6 +67,17 @@ def test_a_model_is_a_perfect_draft_of_itself(checkpoint: Path) -> None:
     assert len(list(drafted.generate([1, 2, 3], PARAMS[1]))) == 30
     assert drafted.counters.accepted == drafted.counters.guessed > 0
     assert drafted.counters.passes <= 1 + 30 // 5 + 1
+
+
+def test_the_engine_computes_in_a_process_of_its_own(checkpoint: Path) -> None:
+    """A cheat's model is in no file: it computes here."""
+    (loaded,) = load_models(settings(checkpoint), Honest())
+    assert isinstance(loaded.engine, EngineProcess)
+    assert loaded.engine.batch(2).process != os.getpid()
+    loaded.engine.close()
+    lying = settings(checkpoint, cheat='{"kind": "truncate", "drop": 1}')
+    (loaded,) = load_models(lying, Honest())
+    assert isinstance(loaded.engine, Engine)
 
 
 def test_revert_a_draft_of_another_tokenizer(checkpoint: Path, tmp_path: Path) -> None:

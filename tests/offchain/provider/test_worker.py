@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from assay.core.errors import AssayError, InputError
+from assay.core.errors import AssayError, EnvironmentMissing, InputError
 from assay.core.hashes import OUTPUT_SIDE
 from assay.core.tokens import TokenList
 from assay.core.types import TEMPERATURE_ONE, Job, Receipt, SamplingParams
+from assay.engine.batch import Emitted
 from assay.engine.engine import Engine
+from assay.engine.importer import import_checkpoint
+from assay.engine.order import Order, fingerprint
+from assay.engine.process import EngineProcess, RemoteBatch
+from assay.provider import worker as provider_worker
 from assay.provider.cheat import Honest, make_cheat
 from assay.provider.jobs import Admitted, Item, JobQueue, Run
 from assay.provider.journal import Entry, Journal
-from assay.provider.worker import Worker
+from assay.provider.worker import Decoding, Worker
+from tests.offchain.engine.checkpoints import write_checkpoint
 from tests.support.models import random_model
 
 SALT = bytes([5]) * 32
 PROMPT = (4, 700, 12)
+CONFIG = {"eos_token_id": None, "max_position_embeddings": 1024}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +57,7 @@ def admitted(number: int, tokens: int = 6) -> Admitted:
     return Admitted(job_id, job, b"signature", PROMPT, SALT)
 
 
-def worker(engine: Engine, journal: Journal, cheat: Honest | None = None, **sizes: int) -> Worker:
+def worker(engine: Decoding, journal: Journal, cheat: Honest | None = None, **sizes: int) -> Worker:
     return Worker(
         engine,
         journal,
@@ -65,6 +74,9 @@ class Results:
     def __init__(self, work: Worker, item: Admitted) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         work.start(item, self._items.put)
+
+    def first(self) -> Item:
+        return self._items.get(timeout=60)
 
     def all(self) -> list[Item]:
         """Everything up to the claim or the error."""
@@ -313,3 +325,97 @@ def test_a_cheat_claims_what_it_streams(
         assert entry.receipt.output_tokens == len(tokens) + 1
     if cheat["kind"] == "wrong_prompt":
         assert tokens != right
+
+
+class Mortal:
+    """An engine whose `fails`-th batch cannot be had; the others are in processes."""
+
+    def __init__(self, process: EngineProcess, fails: int = 0) -> None:
+        self.shape, self.ahead = process.shape, process.ahead
+        self.batches: list[RemoteBatch] = []
+        self._process, self._fails = process, fails
+
+    def batch(self, slots: int) -> RemoteBatch:
+        if self._fails:
+            self._fails -= 1
+            raise EnvironmentMissing("no memory")
+        self.batches.append(self._process.batch(slots))
+        return self.batches[-1]
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[EngineProcess]:
+    path = write_checkpoint(tmp_path / "small", CONFIG)
+    model = import_checkpoint(path)
+    order = Order(path, fingerprint(model), 2, None, 1, "torch", False, None, 4)
+    made = EngineProcess(order, model.shape)
+    yield made
+    made.close()
+
+
+def test_jobs_survive_their_engine_in_an_error(process: EngineProcess, journal: Journal) -> None:
+    mortal = Mortal(process)
+    work = worker(mortal, journal, running=2)
+    lost = [Results(work, admitted(number, tokens=900)) for number in (1, 2)]
+    for one in lost:
+        assert isinstance(one.first(), int)
+    os.kill(mortal.batches[0].process, signal.SIGKILL)
+    for one in lost:
+        error = one.all()[-1]
+        assert isinstance(error, AssayError)
+        assert error.message == "the worker failed; the provider's log says why"
+    assert isinstance(Results(work, admitted(3)).all()[-1], Entry)
+    before, after = mortal.batches
+    assert before.process != after.process
+    assert journal.claim(admitted(1).job_id) is None
+    work.close()
+
+
+def test_an_engine_that_cannot_be_had_is_tried_again(
+    process: EngineProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that wait for it end, so that their consumers may go elsewhere."""
+    monkeypatch.setattr(provider_worker, "AGAIN_SECONDS", 0.2)
+    failing = Mortal(process, fails=1000)
+    work = worker(failing, journal, running=2)
+    error = Results(work, admitted(1)).all()[-1]
+    assert isinstance(error, AssayError)
+    assert error.code == "error"
+    failing._fails = 0
+    assert isinstance(Results(work, admitted(2)).all()[-1], Entry)
+    work.close()
+
+
+def test_a_queue_closes_without_an_engine(process: EngineProcess, journal: Journal) -> None:
+    work = worker(Mortal(process, fails=1000), journal)
+    work.close()
+    assert work.running() == []
+
+
+class Crashing:
+    """An engine that takes nothing."""
+
+    ahead = 0
+
+    def __init__(self, engine: Engine) -> None:
+        self.shape = engine.shape
+
+    def batch(self, slots: int) -> Crashing:
+        return self
+
+    def __len__(self) -> int:
+        return 0
+
+    def add(self, prompt: Sequence[int], params: SamplingParams) -> int:
+        raise RuntimeError("out of memory")
+
+    def step(self) -> list[Emitted]:
+        return []
+
+
+def test_a_job_that_the_engine_fails_to_take_ends(engine: Engine, journal: Journal) -> None:
+    work = worker(Crashing(engine), journal)
+    (error,) = Results(work, admitted(1)).all()
+    assert isinstance(error, AssayError)
+    work.close()
+    assert work.running() == []

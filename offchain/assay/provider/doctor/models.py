@@ -8,6 +8,7 @@ from assay.core.errors import EnvironmentMissing
 from assay.core.types import TEMPERATURE_ONE, SamplingParams
 from assay.core.wire import hexed
 from assay.engine.encoder import Encoder
+from assay.engine.engine import Engine
 from assay.engine.gpu import device
 from assay.engine.memory import GIB, available_memory
 from assay.engine.sharing import share_out
@@ -82,7 +83,7 @@ def fleet(subject: Subject) -> Finding:
     """That a cluster answers, and what it has."""
     settings = subject.settings
     if settings.fleet is None:
-        return ok("none: this process computes")
+        return ok("none: this machine computes")
     cluster = Cluster(settings.fleet, settings.fleet_processors, settings.fleet_gpus)
     try:
         processors, gpus = cluster.resources()
@@ -101,7 +102,7 @@ def fleet(subject: Subject) -> Finding:
 
 def self_test(subject: Subject) -> Finding:
     """A few tokens of each model, from the engine and from the reference arithmetic."""
-    small = subject.settings.model_copy(update={"fleet": None})
+    small = subject.settings.model_copy(update={"fleet": None, "engine_process": False})
     one = [replace(each, listing=replace(each.listing, max_running=1)) for each in subject.models]
     wrong = [each.model.name for each in ready(one, small, Honest()) if not _agrees(each)]
     if wrong:
@@ -118,7 +119,7 @@ def _agrees(loaded: Loaded) -> bool:
     if isinstance(loaded.engine, Encoder):
         row = execute(loaded.commitment.program, prompt)[-1][0]
         return bool((loaded.engine.embed(prompt) == row).all())
-    assert loaded.engine is not None, "no fleet computes a self-test"
+    assert isinstance(loaded.engine, Engine), "nobody else computes a self-test"
     params = SamplingParams(TEST_TOKENS, TEMPERATURE_ONE, SEED)
     output = list(loaded.engine.generate(prompt, params))
     return all(

@@ -11,8 +11,9 @@ import warnings
 from typing import Any, cast
 
 from assay.core.errors import EnvironmentMissing
+from assay.engine.order import Order
 from assay.provider.fleet.pool import Lost, RemoteEngine
-from assay.provider.fleet.worker import Facts, FleetWorker, Order, Progress, Task
+from assay.provider.fleet.worker import Facts, FleetWorker, Progress, Task
 
 LOCAL = "local"
 STEP_SECONDS = 300.0

@@ -6,37 +6,14 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from hashlib import sha256
-from pathlib import Path
+from dataclasses import dataclass
 
-import numpy as np
-
-from assay.core.errors import InputError, ModelError
+from assay.core.errors import InputError
 from assay.core.types import SamplingParams
-from assay.engine.backends import BackendName
-from assay.engine.engine import Engine
-from assay.engine.importer import import_checkpoint
-from assay.exact.model import ExactModel
+from assay.engine.order import Order
 
 STEP_SECONDS = 0.02
 """A call steps for so long at least, so that small models do not wait for the network."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a worker is to serve. `path` is the checkpoint's on its machine; `fingerprint` says
-    which integers it must give there. The rest as of `ProviderSettings`."""
-
-    path: Path
-    fingerprint: bytes
-    slots: int
-    positions: int | None
-    threads: int | None
-    backend: BackendName
-    pin: bool
-    draft_path: Path | None
-    guesses: int
 
 
 @dataclass(frozen=True)
@@ -73,31 +50,10 @@ class Facts:
 
 
 class FleetWorker:
-    """Loads its model and steps a batch of it.
-
-    Raises:
-        ModelError: the checkpoint there is not the provider's.
-    """
+    """Loads its model and steps a batch of it. Raises what `Order.make` does."""
 
     def __init__(self, order: Order) -> None:
-        model = import_checkpoint(order.path)
-        found = fingerprint(model)
-        if found != order.fingerprint:
-            raise ModelError(
-                f"{order.path} on {socket.gethostname()} gives the integers {found.hex()[:16]}…, "
-                f"the provider's gives {order.fingerprint.hex()[:16]}…; copy the provider's folder"
-            )
-        engine = Engine(
-            model,
-            order.threads,
-            order.backend,
-            slots=order.slots,
-            positions=order.positions,
-            pin=order.pin,
-            draft=import_checkpoint(order.draft_path) if order.draft_path else None,
-            guesses=order.guesses,
-        )
-        self._batch = engine.batch(order.slots)
+        self._batch = order.make().batch(order.slots)
         self._tasks: dict[int, bytes] = {}
 
     def facts(self) -> Facts:
@@ -123,27 +79,3 @@ class FleetWorker:
                     del self._tasks[emitted.request]
             if time.monotonic() > deadline:
                 return
-
-
-def fingerprint(model: ExactModel) -> bytes:
-    """A hash of all that a model computes with. Not the model root: that takes a tree of hashes."""
-    digest = sha256()
-    for part in _parts(model):
-        digest.update(part)
-    return digest.digest()
-
-
-def _parts(part: object) -> Iterator[bytes | memoryview]:
-    if isinstance(part, np.ndarray):
-        yield f"{part.dtype.str}{part.shape}".encode()
-        yield np.ascontiguousarray(part).data.cast("B") if part.size else b""
-    elif isinstance(part, tuple):
-        yield f"tuple {len(part)}".encode()
-        for item in part:
-            yield from _parts(item)
-    elif is_dataclass(part) and not isinstance(part, type):
-        yield type(part).__name__.encode()
-        for field in fields(part):
-            yield from _parts(getattr(part, field.name))
-    else:
-        yield repr(part).encode() + b"\n"

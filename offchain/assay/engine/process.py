@@ -1,0 +1,211 @@
+"""An engine in a process of its own: whatever else its owner does, it computes.
+
+The owner's interpreter runs one thread at a time, and a decoder asks for it hundreds of times a
+second: beside a busy server it would wait for its turn more than it computes. Here requests go out
+and tokens come back over a pipe, and the engine never waits for either. If it dies, its owner
+lives, and the next batch is a new process.
+
+    owner -> engine   the `Order`; then (request, prompt, parameters) at any time
+    engine -> owner   None once it is ready, or the error that it has not become so;
+                      then lists of (request, token, finished) and of refusals (request, error)
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple, NoReturn
+
+from assay.core.errors import AssayError, InputError
+from assay.core.types import SamplingParams
+from assay.engine.batch import Batch, Emitted
+from assay.engine.order import Order
+from assay.exact.model import DecoderShape
+
+AHEAD = 2
+"""Requests that the process holds beyond its slots: one that ends is followed without asking."""
+TOGETHER_SECONDS = 0.005
+"""Tokens that are neither a request's first nor its last wait so long for others, at most."""
+END_SECONDS = 10.0
+
+
+class EngineLost(AssayError):
+    """The process has ended by itself."""
+
+    code = "engine_lost"
+
+
+class Refused(NamedTuple):
+    """A request that the engine does not take."""
+
+    request: int
+    error: InputError
+
+
+class EngineProcess:
+    """Starts processes of one engine; the first at once.
+
+    Args:
+        order: what they compute; a batch has the slots that it names.
+        shape: of the ordered model.
+
+    Raises:
+        AssayError: what making the engine raised, see `Order.make`, or `EngineLost`.
+    """
+
+    ahead = AHEAD
+
+    def __init__(self, order: Order, shape: DecoderShape) -> None:
+        self.shape = shape
+        self._order = order
+        self._batch = RemoteBatch(order)
+        self._given = False
+
+    def batch(self, slots: int) -> RemoteBatch:
+        """One that nobody had before; seconds, unless it is the first. Ends the one before it."""
+        assert slots == self._order.slots
+        if self._given:
+            self._batch.close()
+            self._batch = RemoteBatch(self._order)
+        self._given = True
+        return self._batch
+
+    def close(self) -> None:
+        self._batch.close()
+
+
+class RemoteBatch:
+    """A process with a batch. As a `Batch`, but that a request's refusal comes from `step`.
+
+    Not for use from several threads.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._ids = count()
+        self._under_way: set[int] = set()
+        self._pipe, end = Pipe()
+        script = f"from assay.engine.process import serve; serve({end.fileno()})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.DEVNULL, pass_fds=(end.fileno(),)
+        )
+        end.close()
+        try:
+            self._send(order)
+            if (error := self._receive()) is not None:
+                raise error
+        except BaseException:
+            self.close()
+            raise
+
+    def __len__(self) -> int:
+        """Requests running or waiting."""
+        return len(self._under_way)
+
+    @property
+    def process(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def add(self, prompt: Sequence[int], params: SamplingParams) -> int:
+        """Hand over a request; its id. `EngineLost` if nobody takes it."""
+        request = next(self._ids)
+        self._send((request, tuple(prompt), params))
+        self._under_way.add(request)
+        return request
+
+    def step(self) -> list[Emitted | Refused]:
+        """Wait until it has computed and take all that is there, perhaps nothing yet; `EngineLost`
+        if nothing will come."""
+        found: list[Emitted | Refused] = []
+        if self._under_way:
+            found += self._receive()
+            while self._readable():
+                found += self._receive()
+        for item in found:
+            if isinstance(item, Refused) or item.finished:
+                self._under_way.discard(item.request)
+        return found
+
+    def close(self) -> None:
+        """End it, whatever it computes."""
+        self._pipe.close()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, message: object) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError as error:
+            raise self._lost() from error
+
+    def _receive(self) -> Any:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+
+    def _readable(self) -> bool:
+        try:
+            return self._pipe.poll()
+        except OSError as error:
+            raise self._lost() from error
+
+    def _lost(self) -> EngineLost:
+        try:
+            code: int | None = self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = None
+        return EngineLost(f"the engine's process {self._process.pid} ended with code {code}")
+
+
+def serve(descriptor: int) -> None:
+    """The process: makes the engine that is ordered and computes until its owner is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # sent to the whole group; the owner drains first
+    pipe = Connection(descriptor)
+    with suppress(EOFError, ConnectionError):
+        order: Order = pipe.recv()
+        try:
+            batch = order.make().batch(order.slots, AHEAD)
+        except AssayError as error:
+            pipe.send(error)
+            return
+        pipe.send(None)
+        _compute(pipe, batch)
+
+
+def _compute(pipe: Connection, batch: Batch) -> NoReturn:
+    owners_ids: dict[int, int] = {}
+    begun: set[int] = set()
+    held: list[Emitted | Refused] = []
+    sent = time.monotonic()
+    while True:
+        while not batch or pipe.poll():
+            request, prompt, params = pipe.recv()
+            try:
+                owners_ids[batch.add(prompt, params)] = request
+            except InputError as error:
+                pipe.send([Refused(request, error)])
+        found = batch.step()
+        urgent = not found
+        for emitted in found:
+            urgent |= emitted.finished or emitted.request not in begun
+            begun.add(emitted.request)
+            held.append(emitted._replace(request=owners_ids[emitted.request]))
+            if emitted.finished:
+                begun.discard(emitted.request)
+                del owners_ids[emitted.request]
+        now = time.monotonic()
+        if urgent or now - sent > TOGETHER_SECONDS:
+            pipe.send(held)  # perhaps nothing: its owner may have more requests by now
+            held, sent = [], now
