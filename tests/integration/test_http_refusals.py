@@ -196,6 +196,15 @@ def test_a_job_that_can_wait_says_so_in_a_word(town: Town) -> None:
     assert (response.status_code, error["param"]) == (400, "can_wait")
 
 
+@pytest.mark.parametrize("apart", [-1, 1001, "soon", 1.5])
+def test_pieces_are_so_far_apart_as_a_number_says(town: Town, apart: object) -> None:
+    job = town.arena.job(TOKENS, greedy(3), SALT)
+    response = send_job(town, job, apart_ms=apart)
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "apart_ms")
+    assert "from 0 to 1000" in error["message"]
+
+
 def test_a_job_runs_once(town: Town) -> None:
     job = town.arena.job(TOKENS, greedy(3), SALT)
     assert send_job(town, job).status_code == 200

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from assay.chain.games import Games
+from assay.chain.settlement import ClaimStatus
 from assay.challenger.audit import audit
 from assay.challenger.auditor import Auditor, Subject
 from assay.challenger.evidence import Evidence
@@ -22,7 +23,7 @@ from assay.core.wire import ClaimData
 from assay.provider.cheat import Honest
 from assay.provider.defender import Defender
 from assay.provider.finaliser import Finaliser
-from assay.provider.journal import Batch, Entry, Journal, batch_tree
+from assay.provider.journal import Batch, Entry, Journal, batch_tree, claim_data
 from assay.provider.poster import Poster
 from assay.provider.responder import next_move as answer
 from assay.trace.execute import Tamper
@@ -249,6 +250,53 @@ def test_a_claim_that_ends_within_the_window_is_noted(
     arena.networks[PROVIDER].settlement.withdraw_claim(batches(arena)[0], 1)
     finaliser.turn()
     assert journal.counts() == {"pending": 0, "posted": 1, "final": 0, "dead": 1}
+
+
+def test_no_claim_is_asked_after_by_itself(
+    arena: Arena, shipped: Shipped, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From posting to payment; a provider may have a hundred thousand under way."""
+    network, asked = arena.networks[PROVIDER], list[int]()
+    status = network.settlement.status
+
+    def counted(batch_id: bytes, index: int) -> ClaimStatus:
+        asked.append(index)
+        return status(batch_id, index)
+
+    finaliser = Finaliser(network, journal)
+    finaliser.turn()
+    monkeypatch.setattr(network.settlement, "status", counted)
+    for data in drafts(arena, shipped, 3):
+        journal.add(entry(data))
+    poster(arena, journal).turn()
+    finaliser.turn()
+    arena.pass_time(network.settlement.challenge_until(batches(arena)[0]))
+    for _ in range(2):
+        finaliser.turn()
+    assert journal.counts() == {"pending": 0, "posted": 0, "final": 3, "dead": 0}
+    assert asked == []
+
+
+def test_a_claim_in_a_game_waits_and_the_others_are_paid(
+    arena: Arena, shipped: Shipped, journal: Journal
+) -> None:
+    for data in drafts(arena, shipped, 3):
+        journal.add(entry(data))
+    poster(arena, journal).turn()
+    finaliser = Finaliser(arena.networks[PROVIDER], journal)
+    finaliser.turn()
+    (batch_id,) = batches(arena)
+    batch = journal.batch(batch_id)
+    assert batch is not None
+    claims = journal.claims_of(batch)
+    accused = claim_data(journal, batch, 1)
+    assert accused is not None
+    arena.open(accused, 0)
+    arena.pass_time(arena.network.settlement.challenge_until(batch_id))
+    for _ in range(2):
+        finaliser.turn()
+    states = [found.state for item in claims if (found := journal.claim(item.job_id))]
+    assert states == ["final", "open", "final"]
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["running", "down meanwhile"])

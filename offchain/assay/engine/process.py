@@ -12,6 +12,7 @@ lives, and the next batch is a new process.
 
 from __future__ import annotations
 
+import select
 import signal
 import subprocess
 import sys
@@ -121,13 +122,9 @@ class RemoteBatch:
         return request
 
     def step(self) -> list[Emitted | Refused]:
-        """Wait until it has computed and take all that is there, perhaps nothing yet; `EngineLost`
-        if nothing will come."""
-        found: list[Emitted | Refused] = []
-        if self._under_way:
-            found += self._receive()
-            while self._readable():
-                found += self._receive()
+        """Wait until it has computed and take what that gave, perhaps nothing; `EngineLost` if
+        nothing will come."""
+        found: list[Emitted | Refused] = self._receive() if self._under_way else []
         for item in found:
             if isinstance(item, Refused) or item.finished:
                 self._under_way.discard(item.request)
@@ -152,12 +149,6 @@ class RemoteBatch:
         try:
             return self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise self._lost() from error
-
-    def _readable(self) -> bool:
-        try:
-            return self._pipe.poll()
-        except OSError as error:
             raise self._lost() from error
 
     def _lost(self) -> EngineLost:
@@ -189,8 +180,10 @@ def _compute(pipe: Connection, batch: Batch) -> NoReturn:
     begun: set[int] = set()
     held: list[Emitted | Refused] = []
     sent = time.monotonic()
+    asked = select.poll()  # made once: `pipe.poll` makes one at each call
+    asked.register(pipe.fileno(), select.POLLIN)
     while True:
-        while not batch or pipe.poll():
+        while not batch or asked.poll(0):
             request, prompt, params = pipe.recv()
             try:
                 owners_ids[batch.add(prompt, params)] = request

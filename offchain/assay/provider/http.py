@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assay.core import metrics
 from assay.core.errors import AssayError, ChainError, InputError
@@ -68,6 +68,13 @@ class Desk(Protocol):
     def health(self) -> dict[str, Any]: ...
 
 
+class Lines(StreamingResponse):
+    """Read to its end whether its consumer stays or not, so nothing watches for that."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)
+
+
 def make_app(desk: Desk) -> ASGIApp:
     app = FastAPI(title="Assay provider", openapi_url=None)
     app.add_exception_handler(InputError, _refused)
@@ -81,7 +88,7 @@ def make_app(desk: Desk) -> ASGIApp:
         apart = parse_integer(body.get("apart_ms", APART_MS), "apart_ms", MAX_APART_MS)
         stream = mail.stream(apart / 1e3)
         job_id = await run_in_threadpool(_start, desk, body, stream.put)
-        return StreamingResponse(_lines(job_id, stream), media_type="application/x-ndjson")
+        return Lines(_lines(job_id, stream), media_type="application/x-ndjson")
 
     @app.get("/v1/jobs/{job_id}")
     def get_job(job_id: str) -> dict[str, Any]:

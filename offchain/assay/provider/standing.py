@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ ERC1271_ABI = [
 
 FRESH_SECONDS = 1.0
 """What the chain said of a consumer and of the bond is taken again for so long."""
+SAME_SECONDS = 0.2
+"""Of jobs that come at once, one asks and the others wait so long for what it learns."""
 MAX_KNOWN = 10_000
 
 
@@ -58,6 +61,7 @@ class StandingReader:
         self._settlement = network.settlement.address
         self._slash = network.settlement.slash_per_claim()
         self._known: dict[str, _Known] = {}
+        self._reading = threading.Lock()
 
     def job_id(self, job: Job) -> Hash:
         return job_id(job, self._network.chain_id, self._settlement)
@@ -88,6 +92,14 @@ class StandingReader:
 
     def _chain(self, consumer: str, fresh: bool) -> _Known:
         """Not of before the journal's last release: what that let go, the chain has taken."""
+        asks = self._reading.acquire(timeout=SAME_SECONDS)
+        try:
+            return self._read_chain(consumer, fresh)
+        finally:
+            if asks:
+                self._reading.release()
+
+    def _read_chain(self, consumer: str, fresh: bool) -> _Known:
         known, releases = self._known.get(consumer), self._journal.releases
         old = known is None or time.monotonic() - known.read_at > FRESH_SECONDS
         if known is None or fresh or old or known.releases != releases:

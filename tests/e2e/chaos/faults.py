@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 
 from tests.e2e.chaos.load import Outcome, ask
@@ -31,6 +34,17 @@ def provider_killed(town: Town, draw: Random) -> None:
     """With a false challenge against it under way."""
     town.accuse()
     _kill(town, town.services.provider, draw)
+
+
+def engine_killed(town: Town, draw: Random) -> None:
+    """The process in which the provider decodes; the provider lives."""
+    time.sleep(draw.uniform(0, 1))
+    provider = town.services.provider.process.pid
+    tasks = Path(f"/proc/{provider}/task").glob("*/children")
+    children = [pid for task in tasks for pid in task.read_text().split()]
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+    (engine,) = (int(pid) for pid, command in commands.items() if "engine.process" in command)
+    os.kill(engine, signal.SIGKILL)
 
 
 def challenger_killed(town: Town, draw: Random) -> None:
@@ -170,6 +184,7 @@ FAULTS: dict[str, Fault] = {
     "all killed": all_killed,
     "gateway killed": gateway_killed,
     "provider killed": provider_killed,
+    "engine killed": engine_killed,
     "challenger killed": challenger_killed,
     "keeper killed": keeper_killed,
     "indexer killed": indexer_killed,
@@ -181,5 +196,5 @@ FAULTS: dict[str, Fault] = {
     "provider's disk full": journal_full,
     **{f"a provider that {habit.value}": misbehaves(habit) for habit in Habit},
 }
-SHORT = ("all killed",)
+SHORT = ("all killed", "engine killed")
 """What every run of the tests has."""

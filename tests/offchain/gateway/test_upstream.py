@@ -50,10 +50,13 @@ class Upstream:
         self.headers: dict[str, str] = {}
         self.hangs, self.closing = False, threading.Event()
         self.asked: list[str] = []
+        self.sent: list[dict[str, Any]] = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
+                upstream.sent.append(
+                    json.loads(self.rfile.read(int(self.headers["content-length"])))
+                )
                 self._answer()
 
             def do_GET(self) -> None:
@@ -131,6 +134,25 @@ def test_default_behavior(upstream: Upstream) -> None:
     assert tokens == OUTPUT, "what comes together is passed on together"
     assert isinstance(answered, Answered)
     assert answered.receipt == receipt(job)
+
+
+@pytest.mark.parametrize(
+    ("whole", "silence", "apart"), [(False, 30.0, None), (True, 30.0, 500), (True, 0.4, 100)]
+)
+def test_what_nobody_reads_before_its_end_may_come_in_few_pieces(
+    upstream: Upstream, whole: bool, silence: float, apart: int | None
+) -> None:
+    """Yet often enough not to be taken for silent."""
+    job = signed(upstream.url)
+    upstream.lines(*({"token": t} for t in OUTPUT), last_line(receipt(job)))
+
+    async def run() -> None:
+        async with Client(replace(USUAL, token=silence)) as client:
+            async for _ in stream_job(client, job, MODEL, CHAIN, SETTLEMENT, whole):
+                pass
+
+    asyncio.run(run())
+    assert upstream.sent[-1].get("apart_ms") == apart
 
 
 def test_tokens_of_other_writers(upstream: Upstream) -> None:
