@@ -5,7 +5,7 @@ second: beside a busy server it would wait for its turn more than it computes. H
 and tokens come back over a pipe, and the engine never waits for either. If it dies, its owner
 lives, and the next batch is a new process.
 
-    owner -> engine   the `Order`; then (request, prompt, parameters) at any time
+    owner -> engine   the `Order`; then (request, prompt, parameters, output so far) at any time
     engine -> owner   None once it is ready, or the error that it has not become so;
                       then lists of (request, token, finished) and of refusals (request, error)
 """
@@ -114,10 +114,10 @@ class RemoteBatch:
         """Its number."""
         return self._process.pid
 
-    def add(self, prompt: Sequence[int], params: SamplingParams) -> int:
+    def add(self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()) -> int:
         """Hand over a request; its id. `EngineLost` if nobody takes it."""
         request = next(self._ids)
-        self._send((request, tuple(prompt), params))
+        self._send((request, tuple(prompt), params, tuple(output)))
         self._under_way.add(request)
         return request
 
@@ -184,9 +184,9 @@ def _compute(pipe: Connection, batch: Batch) -> NoReturn:
     asked.register(pipe.fileno(), select.POLLIN)
     while True:
         while not batch or asked.poll(0):
-            request, prompt, params = pipe.recv()
+            request, prompt, params, output = pipe.recv()
             try:
-                owners_ids[batch.add(prompt, params)] = request
+                owners_ids[batch.add(prompt, params, output)] = request
             except InputError as error:
                 pipe.send([Refused(request, error)])
         found = batch.step()

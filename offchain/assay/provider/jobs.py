@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.core import logs
+from assay.core import logs, metrics
 from assay.core.discounts import KEPT_FREE, has_room
 from assay.core.errors import AssayError, InputError
 from assay.core.types import Hash, Job, Receipt
@@ -24,6 +24,9 @@ from assay.provider.journal import Entry, Journal
 from assay.provider.meter import Meter
 
 RETRY_AFTER_SECONDS = 2
+MOVES = 3
+"""A job that has lost more engines is given up: it may be what they die of."""
+MOVED = metrics.counter("assay_jobs_moved_total", "Jobs taken over from an engine that was lost.")
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ class Run:
     """A job under way.
 
     `output`: tokens given out so far, or the embedding. `held` tokens are decoded but not given
-    out yet (a cheat's doing; honestly none). Of a fleet: `moves` counts the workers that it has
-    lost; `resumed` until the next one has repeated its last token.
+    out yet (a cheat's doing; honestly none). `moves` counts the engines that it has lost; `resumed`
+    until the next one has repeated its last token.
     """
 
     admitted: Admitted
@@ -199,6 +202,21 @@ class JobQueue:
             run.outlet(entry)
             logs.event("served", job=entry.job_id, tokens=entry.receipt.output_tokens)
 
+    def _line_up_again(self, runs: Iterable[Run]) -> None:
+        """Jobs whose engine is lost, in front of the others; what was given out of them stays."""
+        given_up: list[Run] = []
+        with self._changed:
+            for run in reversed([*runs]):
+                run.moves += 1
+                run.resumed = bool(run.output)
+                if run.moves > MOVES:
+                    given_up.append(run)
+                else:
+                    self._waiting.appendleft(run)
+                    MOVED.add()
+        for run in given_up:
+            self._drop(run, failed())
+
     def _drop(self, run: Run, error: AssayError) -> None:
         with self._changed:
             self._runs.pop(run.admitted.job_id, None)
@@ -227,6 +245,12 @@ class JobQueue:
             receipt_signature=self._sign(receipt),
             created=time.time(),
         )
+
+
+def repeats(run: Run, token: int) -> bool:
+    """Whether a job that goes on with another engine begins there with its last token."""
+    run.resumed = False
+    return token == run.output[-1]
 
 
 def duplicate(job: Job) -> InputError:

@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from assay.core import logs
-from assay.core.errors import InputError
+from assay.core.errors import AssayError, InputError
 from assay.core.hashes import OUTPUT_SIDE
 from assay.core.tokens import TokenList
 from assay.core.types import Hash, Receipt, SamplingParams
+from assay.core.wire import hexed
 from assay.engine.batch import Emitted
-from assay.engine.process import Refused
+from assay.engine.process import EngineLost, Refused
 from assay.exact.model import DecoderShape
 from assay.provider.cheat import Honest
-from assay.provider.jobs import JobQueue, Run, failed
+from assay.provider.jobs import JobQueue, Run, failed, repeats
 from assay.provider.journal import Journal
 
 AGAIN_SECONDS = 5.0
@@ -29,7 +30,9 @@ class Together(Protocol):
 
     def __len__(self) -> int: ...
 
-    def add(self, prompt: Sequence[int], params: SamplingParams) -> int: ...
+    def add(
+        self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()
+    ) -> int: ...
 
     def step(self) -> Sequence[Emitted | Refused]: ...
 
@@ -67,6 +70,10 @@ class Worker(JobQueue):
                     self._admit(batch, under_way)
                     self._step(batch, under_way)
                 return
+            except EngineLost as error:
+                logs.warning("engine_lost", error=error.message)
+                self._line_up_again(under_way.values())
+                under_way.clear()
             except Exception:
                 logs.LOGGER.exception("decode_crashed")
                 for run in under_way.values():
@@ -103,9 +110,12 @@ class Worker(JobQueue):
             params = SamplingParams(job.max_output_tokens, job.inv_temperature, job.seed)
             prompt = self._cheat.prompt(run.admitted.prompt, self._engine.shape.vocab)
             try:
-                under_way[batch.add(prompt, params)] = run
+                under_way[batch.add(prompt, params, run.output[:-1])] = run
             except InputError as error:
                 self._drop(run, error)
+            except EngineLost:
+                self._line_up_again([run])
+                raise
             except Exception:
                 self._drop(run, failed())
                 raise
@@ -124,10 +134,19 @@ class Worker(JobQueue):
                 self._drop(under_way.pop(item.request), item.error)
                 continue
             run = under_way[item.request]
+            if run.resumed:
+                self._check_resumed(run, item.token)
+                continue
             self._take(run, item.token)
             if item.finished:
                 del under_way[item.request]
                 self._end(run)
+
+    @staticmethod
+    def _check_resumed(run: Run, token: int) -> None:
+        """Of two engines that disagree, one is wrong, and all that it computes may be."""
+        if not repeats(run, token):
+            raise AssayError(f"job {hexed(run.admitted.job_id)} went on with another token")
 
     def _take(self, run: Run, token: int) -> None:
         """Pass a token on; the first one always, later ones once `held_back` more are there."""

@@ -22,9 +22,9 @@ from assay.engine.importer import import_checkpoint
 from assay.engine.order import Order, fingerprint
 from assay.provider.cheat import Honest
 from assay.provider.doctor import LOOKS, Subject, examine
-from assay.provider.fleet.pool import MOVED, MOVES, Fleet, Lost, RemoteEngine, Size
+from assay.provider.fleet.pool import Fleet, Lost, RemoteEngine, Size
 from assay.provider.fleet.worker import Facts, FleetWorker, Progress, Task, Token
-from assay.provider.jobs import Admitted, Item
+from assay.provider.jobs import MOVED, MOVES, Admitted, Item
 from assay.provider.journal import Entry, Journal
 from assay.provider.shops import Works, connect_fleet, load_models
 from tests.offchain.engine.checkpoints import write_checkpoint

@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,10 +23,10 @@ from assay.engine.batch import Emitted
 from assay.engine.engine import Engine
 from assay.engine.importer import import_checkpoint
 from assay.engine.order import Order, fingerprint
-from assay.engine.process import EngineProcess, RemoteBatch
+from assay.engine.process import EngineLost, EngineProcess, RemoteBatch
 from assay.provider import worker as provider_worker
 from assay.provider.cheat import Honest, make_cheat
-from assay.provider.jobs import Admitted, Item, JobQueue, Run
+from assay.provider.jobs import MOVED, Admitted, Item, JobQueue, Run
 from assay.provider.journal import Entry, Journal
 from assay.provider.worker import Decoding, Worker
 from tests.offchain.engine.checkpoints import write_checkpoint
@@ -353,22 +354,74 @@ def process(tmp_path: Path) -> Iterator[EngineProcess]:
     made.close()
 
 
-def test_jobs_survive_their_engine_in_an_error(process: EngineProcess, journal: Journal) -> None:
-    mortal = Mortal(process)
+def test_jobs_go_on_with_another_engine(process: EngineProcess, journal: Journal) -> None:
+    """Their consumers notice a pause."""
+    mortal, moved = Mortal(process), MOVED.value()
     work = worker(mortal, journal, running=2)
-    lost = [Results(work, admitted(number, tokens=900)) for number in (1, 2)]
-    for one in lost:
-        assert isinstance(one.first(), int)
+    items = [admitted(number, tokens=900) for number in (1, 2)]
+    running = [Results(work, item) for item in items]
+    first = [each.first() for each in running]
     os.kill(mortal.batches[0].process, signal.SIGKILL)
-    for one in lost:
-        error = one.all()[-1]
-        assert isinstance(error, AssayError)
-        assert error.message == "the worker failed; the provider's log says why"
-    assert isinstance(Results(work, admitted(3)).all()[-1], Entry)
+    alone = Engine(import_checkpoint(process._order.path))
+    for begun, each, item in zip(first, running, items, strict=True):
+        *tokens, entry = [begun, *each.all()]
+        assert tokens == truth(alone, item)
+        assert isinstance(entry, Entry)
+        assert entry == journal.claim(item.job_id)
     before, after = mortal.batches
     assert before.process != after.process
-    assert journal.claim(admitted(1).job_id) is None
+    assert MOVED.value() == moved + 2
     work.close()
+
+
+class Scripted:
+    """An engine of which each batch gives one job some tokens, then is lost."""
+
+    ahead = 0
+
+    def __init__(self, engine: Engine, *batches: Sequence[int]) -> None:
+        self.shape = engine.shape
+        self.asked: list[tuple[int, ...]] = []
+        self._batches, self._tokens = deque(batches), deque[int]()
+        self._running = 0
+
+    def batch(self, slots: int) -> Scripted:
+        self._tokens, self._running = deque(self._batches.popleft()), 0
+        return self
+
+    def __len__(self) -> int:
+        return self._running
+
+    def add(self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()) -> int:
+        self.asked.append(tuple(output))
+        self._running = 1
+        return 0
+
+    def step(self) -> list[Emitted]:
+        if not self._tokens:
+            raise EngineLost("the process ended")
+        return [Emitted(0, self._tokens.popleft(), False)]
+
+
+def test_a_job_that_engines_die_of_is_given_up(engine: Engine, journal: Journal) -> None:
+    """Each begins with the last token of before, which is given out once."""
+    scripted = Scripted(engine, [5, 6], [6, 7], [7], [7], [])
+    work = worker(scripted, journal)
+    *tokens, error = Results(work, admitted(1)).all()
+    assert tokens == [5, 6, 7]
+    assert isinstance(error, AssayError)
+    assert scripted.asked == [(), (5,), (5, 6), (5, 6)]
+    work.close()
+
+
+def test_engines_that_disagree_answer_nothing(engine: Engine, journal: Journal) -> None:
+    scripted = Scripted(engine, [5], [6, 7], [])
+    work = worker(scripted, journal)
+    *tokens, error = Results(work, admitted(1)).all()
+    assert tokens == [5]
+    assert isinstance(error, AssayError)
+    work.close()
+    assert journal.claim(admitted(1).job_id) is None
 
 
 def test_an_engine_that_cannot_be_had_is_tried_again(
@@ -406,7 +459,7 @@ class Crashing:
     def __len__(self) -> int:
         return 0
 
-    def add(self, prompt: Sequence[int], params: SamplingParams) -> int:
+    def add(self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()) -> int:
         raise RuntimeError("out of memory")
 
     def step(self) -> list[Emitted]:

@@ -19,18 +19,15 @@ from assay.core.errors import AssayError
 from assay.core.types import Hash, Receipt, SamplingParams
 from assay.provider.cheat import Honest
 from assay.provider.fleet.worker import Facts, Progress, Task, Token
-from assay.provider.jobs import JobQueue, Run, failed
+from assay.provider.jobs import JobQueue, Run, failed, repeats
 from assay.provider.journal import Journal
 from assay.provider.worker import token_commitment
 
-MOVES = 3
-"""A job that has lost so many workers is given up: it may be what they die of."""
 SCALE_SECONDS = 0.5
 HIRE_BACKOFF_SECONDS = 5.0
 
 WORKERS = metrics.gauge("assay_fleet_workers", "Workers of a fleet, by state.", "model", "state")
 LOST = metrics.counter("assay_fleet_workers_lost_total", "Workers that were lost.", "model")
-MOVED = metrics.counter("assay_fleet_jobs_moved_total", "Jobs taken over from a lost worker.")
 
 
 class Lost(AssayError):
@@ -248,8 +245,7 @@ class Fleet(JobQueue):
 
     def _check_resumed(self, member: Member, run: Run, token: Token) -> None:
         """The first token of a job that was taken over is the last one of before."""
-        run.resumed = False
-        if token.token != run.output[-1]:
+        if not repeats(run, token.token):
             logs.warning("workers_disagree", job=token.task, worker=member.number)
             self._drop(self._released(member, token.task), failed())
             raise Lost("it computes other tokens than the worker before it")
@@ -267,21 +263,12 @@ class Fleet(JobQueue):
         logs.warning("worker_lost", worker=member.number, model=self._name, error=str(error))
         if not isinstance(error, Lost):
             logs.LOGGER.error("worker_failed", exc_info=error)
-        given_up: list[Run] = []
         with self._changed:
             if member.facts is None:  # it never was ready: the next one may not be either
                 self._hire_after = time.monotonic() + HIRE_BACKOFF_SECONDS
-            for run in reversed(member.runs.values()):
-                run.moves += 1
-                run.resumed = bool(run.output)
-                if run.moves > MOVES:
-                    given_up.append(run)
-                else:
-                    self._waiting.appendleft(run)
-                    MOVED.add()
+            runs = [*member.runs.values()]
             member.runs.clear()
-        for run in given_up:
-            self._drop(run, failed())
+        self._line_up_again(runs)
 
     def _report(self) -> None:
         states = [member.state for member in self._members]
