@@ -16,13 +16,15 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple, NoReturn
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 from assay.core.errors import AssayError, InputError
 from assay.core.types import SamplingParams
@@ -34,6 +36,8 @@ AHEAD = 2
 """Requests that the process holds beyond its slots: one that ends is followed without asking."""
 TOGETHER_SECONDS = 0.005
 """Tokens that are neither a request's first nor its last wait so long for others, at most."""
+STEP_SECONDS = 300.0
+"""A process that takes longer for one step of its batch is taken for lost."""
 END_SECONDS = 10.0
 
 
@@ -94,16 +98,20 @@ class RemoteBatch:
         self._pipe, end = Pipe()
         script = f"from assay.engine.process import serve; serve({end.fileno()})"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", script], stdin=subprocess.DEVNULL, pass_fds=(end.fileno(),)
+            [sys.executable, "-P", "-c", script], stdin=subprocess.DEVNULL, pass_fds=(end.fileno(),)
         )
         end.close()
+        self._answers = select.poll()  # made once: `Connection.poll` makes one at each call
+        self._answers.register(self._pipe.fileno(), select.POLLIN)
         try:
             self._send(order)
-            if (error := self._receive()) is not None:
-                raise error
+            error = self._receive(None)
         except BaseException:
             self.close()
             raise
+        if error is not None:
+            self.close()
+            raise error
 
     def __len__(self) -> int:
         """Requests running or waiting."""
@@ -124,7 +132,7 @@ class RemoteBatch:
     def step(self) -> list[Emitted | Refused]:
         """Wait until it has computed and take what that gave, perhaps nothing; `EngineLost` if
         nothing will come."""
-        found: list[Emitted | Refused] = self._receive() if self._under_way else []
+        found: list[Emitted | Refused] = self._receive(STEP_SECONDS) if self._under_way else []
         for item in found:
             if isinstance(item, Refused) or item.finished:
                 self._under_way.discard(item.request)
@@ -145,7 +153,10 @@ class RemoteBatch:
         except OSError as error:
             raise self._lost() from error
 
-    def _receive(self) -> Any:
+    def _receive(self, seconds: float | None) -> Any:
+        """The next message; of one that says nothing for so long, none will come."""
+        if not self._answers.poll(None if seconds is None else seconds * 1e3):
+            self._process.kill()
         try:
             return self._pipe.recv()
         except (EOFError, OSError) as error:
@@ -175,16 +186,20 @@ def serve(descriptor: int) -> None:
         _compute(pipe, batch)
 
 
-def _compute(pipe: Connection, batch: Batch) -> NoReturn:
+def _compute(pipe: Connection, batch: Batch) -> None:
+    """Until the owner is gone."""
+    asked: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
+    # Read at once: an owner that waited for it to be read could not read what is sent to it.
+    threading.Thread(target=_read, args=(pipe, asked), daemon=True).start()
     owners_ids: dict[int, int] = {}
     begun: set[int] = set()
     held: list[Emitted | Refused] = []
     sent = time.monotonic()
-    asked = select.poll()  # made once: `pipe.poll` makes one at each call
-    asked.register(pipe.fileno(), select.POLLIN)
     while True:
-        while not batch or asked.poll(0):
-            request, prompt, params, output = pipe.recv()
+        while not (batch and asked.empty()):
+            if (message := asked.get()) is None:
+                return
+            request, prompt, params, output = message
             try:
                 owners_ids[batch.add(prompt, params, output)] = request
             except InputError as error:
@@ -202,3 +217,10 @@ def _compute(pipe: Connection, batch: Batch) -> NoReturn:
         if urgent or now - sent > TOGETHER_SECONDS:
             pipe.send(held)  # perhaps nothing: its owner may have more requests by now
             held, sent = [], now
+
+
+def _read(pipe: Connection, asked: SimpleQueue[tuple[Any, ...] | None]) -> None:
+    with suppress(EOFError, OSError):
+        while True:
+            asked.put(pipe.recv())
+    asked.put(None)

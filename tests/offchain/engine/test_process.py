@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 
 from assay.core.errors import InputError, ModelError
 from assay.core.types import TEMPERATURE_ONE, SamplingParams
+from assay.engine import process as engine_process
+from assay.engine.batch import Emitted
 from assay.engine.engine import Engine
 from assay.engine.importer import import_checkpoint
 from assay.engine.order import Order, fingerprint
@@ -116,6 +119,42 @@ def test_an_engine_that_is_killed_is_told_of_and_replaced(
     assert another.process != batch.process
     another.add(*request(1))
     assert list(drained(another).values()) == [list(alone.generate(*request(1)))]
+
+
+def test_an_engine_that_hangs_is_lost(
+    process: EngineProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_process, "STEP_SECONDS", 0.5)
+    batch = process.batch(SLOTS)
+    batch.add([1, 2], SamplingParams(LONG))
+    os.kill(batch.process, signal.SIGSTOP)
+    with pytest.raises(EngineLost, match="ended with code -9"):
+        for _ in range(1000):
+            batch.step()
+
+
+def test_neither_waits_for_the_other_to_read(process: EngineProcess) -> None:
+    """More is asked, and refused, than fits on the way."""
+    batch, asked = process.batch(SLOTS), 3_000
+
+    def ask() -> int:
+        for _ in range(asked):
+            batch.add(range(4, 900), SamplingParams(100))
+        return asked
+
+    asking = ThreadPoolExecutor(1).submit(ask)
+    try:
+        assert asking.result(60) == asked
+    except TimeoutError:
+        os.kill(batch.process, signal.SIGKILL)
+        raise
+    ended: list[Emitted | Refused] = []
+    while len(batch):
+        ended += [item for item in batch.step() if isinstance(item, Refused) or item.finished]
+    refused = [item for item in ended if isinstance(item, Refused)]
+    assert len(ended) == asked
+    assert {item.error.status for item in refused} == {503}
+    assert len(refused) >= asked - 100
 
 
 def test_a_signal_to_the_group_does_not_end_it(process: EngineProcess) -> None:
