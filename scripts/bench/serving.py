@@ -39,6 +39,9 @@ import torch
 from assay.core.types import TEMPERATURE_ONE, SamplingParams
 from assay.engine.backends import BackendName
 from assay.engine.engine import Engine
+from assay.engine.importer import SHIPPED_MODEL, import_checkpoint
+from assay.engine.order import Order, fingerprint
+from assay.engine.process import EngineProcess
 from assay.exact.model import ExactModel
 from scripts.bench import serving_models as models
 from scripts.bench.conditions import machine, print_table, stderr
@@ -224,12 +227,20 @@ def compare(part: str, name: str, model: ExactModel, options: argparse.Namespace
             drafts["itself"] = model
         return speculation(model, drafts, GUESSES, temperatures, OUTPUT, rounds, threads, backend)
     load = LOADS[name]
-    each = load.prompt + load.output
-    engine = Engine(
-        model, threads, backend, slots=load.together, positions=load.together * each, reuse=False
-    )
+    positions = load.together * (load.prompt + load.output)
+    if part == "receipts" and name == models.SHIPPED:  # as a provider has it; the other is no file
+        known = fingerprint(import_checkpoint(SHIPPED_MODEL))
+        order = Order(
+            SHIPPED_MODEL, known, load.together, positions, threads, backend, False, None, 0
+        )
+        apart = EngineProcess(order, model.shape)
+        try:
+            return Receipts(apart, model, load).measure(rounds)
+        finally:
+            apart.close()
+    engine = Engine(model, threads, backend, slots=load.together, positions=positions, reuse=False)
     if part == "receipts":
-        return Receipts(engine, load).measure(rounds)
+        return Receipts(engine, model, load).measure(rounds)
     return verify(engine, *CLAIMS[name], rounds)
 
 

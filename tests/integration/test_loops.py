@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
 from assay.chain.games import Games
+from assay.chain.sender import Mined
 from assay.chain.settlement import ClaimStatus
 from assay.challenger.audit import audit
 from assay.challenger.auditor import Auditor, Subject
 from assay.challenger.evidence import Evidence
 from assay.challenger.player import GamePlayer
 from assay.challenger.solver import FixedTarget, next_move
+from assay.core.errors import ContractReverted
 from assay.core.game import Phase, Player
 from assay.core.types import SamplingParams
 from assay.core.wire import ClaimData
@@ -256,25 +259,76 @@ def test_no_claim_is_asked_after_by_itself(
     arena: Arena, shipped: Shipped, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From posting to payment; a provider may have a hundred thousand under way."""
-    network, asked = arena.networks[PROVIDER], list[int]()
-    status = network.settlement.status
+    network, asked, asked_until = arena.networks[PROVIDER], list[int](), list[bytes]()
+    status, challenge_until = network.settlement.status, network.settlement.challenge_until
 
     def counted(batch_id: bytes, index: int) -> ClaimStatus:
         asked.append(index)
         return status(batch_id, index)
 
+    def known(batch_id: bytes) -> int:
+        asked_until.append(batch_id)
+        return challenge_until(batch_id)
+
     finaliser = Finaliser(network, journal)
     finaliser.turn()
     monkeypatch.setattr(network.settlement, "status", counted)
+    monkeypatch.setattr(network.settlement, "challenge_until", known)
     for data in drafts(arena, shipped, 3):
         journal.add(entry(data))
     poster(arena, journal).turn()
     finaliser.turn()
-    arena.pass_time(network.settlement.challenge_until(batches(arena)[0]))
+    for _ in range(3):
+        arena.anvil.rpc("evm_mine")
+        finaliser.turn()
+    arena.pass_time(challenge_until(batches(arena)[0]))
     for _ in range(2):
         finaliser.turn()
     assert journal.counts() == {"pending": 0, "posted": 0, "final": 3, "dead": 0}
-    assert asked == []
+    assert (asked, asked_until) == ([], batches(arena)), "nor after a window at every block"
+
+
+def test_a_batch_that_is_taken_while_it_is_watched_is_posted_again(
+    arena: Arena, shipped: Shipped, journal: Journal
+) -> None:
+    finaliser = Finaliser(arena.networks[PROVIDER], journal)
+    finaliser.turn()
+    snapshot = arena.anvil.rpc("evm_snapshot")
+    journal.add(entry(drafts(arena, shipped, 1)[0]))
+    poster(arena, journal).turn()
+    finaliser.turn()
+    assert journal.counts()["posted"] == 1
+    arena.anvil.rpc("evm_revert", snapshot)
+    finaliser.turn()
+    assert len(journal.unposted_batches()) == 1
+    poster(arena, journal).turn()
+    for _ in range(2):
+        finaliser.turn()
+    assert (len(batches(arena)), journal.unposted_batches()) == (1, [])
+
+
+def test_a_claim_is_not_given_up_for_a_refusal_that_is_over(
+    arena: Arena, shipped: Shipped, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last game about it, or its window, may end between the refusal and a look at why."""
+    network = arena.networks[PROVIDER]
+    journal.add(entry(drafts(arena, shipped, 1)[0]))
+    poster(arena, journal).turn()
+    finaliser = Finaliser(network, journal)
+    finaliser.turn()
+    arena.pass_time(network.settlement.challenge_until(batches(arena)[0]))
+    finalise, refusals = network.settlement.finalise_many, ["a game is open"]
+
+    def refused_once(*arguments: Any) -> Mined:
+        if refusals:
+            raise ContractReverted("Settlement.finalise_many", refusals.pop())
+        return finalise(*arguments)
+
+    monkeypatch.setattr(network.settlement, "finalise_many", refused_once)
+    for _ in range(2):
+        finaliser.turn()
+    assert refusals == []
+    assert journal.counts() == {"pending": 0, "posted": 0, "final": 1, "dead": 0}
 
 
 def test_a_claim_in_a_game_waits_and_the_others_are_paid(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from assay.core.errors import EnvironmentMissing
@@ -159,6 +160,17 @@ def encoder_bytes(model: EncoderModel) -> int:
         8 * (6 * inner + 4 * shape.hidden) + 3 * shape.heads * 8 * shape.context
     )
     return weights + model.embedding.nbytes + 8 * model.positions.size + rows + FIXED
+
+
+def integer_bytes(part: object) -> int:
+    """What a model's own arrays take."""
+    if isinstance(part, np.ndarray):
+        return part.nbytes
+    if isinstance(part, tuple):
+        return sum(map(integer_bytes, part))
+    if is_dataclass(part):
+        return sum(integer_bytes(getattr(part, field.name)) for field in fields(part))
+    return 0
 
 
 def _linears(part: object) -> Iterator[Linear]:

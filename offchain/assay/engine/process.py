@@ -36,9 +36,10 @@ AHEAD = 2
 """Requests that the process holds beyond its slots: one that ends is followed without asking."""
 TOGETHER_SECONDS = 0.005
 """Tokens that are neither a request's first nor its last wait so long for others, at most."""
-STEP_SECONDS = 300.0
-"""A process that takes longer for one step of its batch is taken for lost."""
+START_SECONDS, STEP_SECONDS = 1_800.0, 300.0
+"""A process that takes longer to load its model, or for one step of its batch, is lost."""
 END_SECONDS = 10.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EngineLost(AssayError):
@@ -96,16 +97,18 @@ class RemoteBatch:
         self._ids = count()
         self._under_way: set[int] = set()
         self._pipe, end = Pipe()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the child's, too
         script = f"from assay.engine.process import serve; serve({end.fileno()})"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", script], stdin=subprocess.DEVNULL, pass_fds=(end.fileno(),)
         )
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         end.close()
         self._answers = select.poll()  # made once: `Connection.poll` makes one at each call
         self._answers.register(self._pipe.fileno(), select.POLLIN)
         try:
             self._send(order)
-            error = self._receive(None)
+            error = self._receive(START_SECONDS)
         except BaseException:
             self.close()
             raise
@@ -153,9 +156,9 @@ class RemoteBatch:
         except OSError as error:
             raise self._lost() from error
 
-    def _receive(self, seconds: float | None) -> Any:
+    def _receive(self, seconds: float) -> Any:
         """The next message; of one that says nothing for so long, none will come."""
-        if not self._answers.poll(None if seconds is None else seconds * 1e3):
+        if not self._answers.poll(seconds * 1e3):
             self._process.kill()
         try:
             return self._pipe.recv()
@@ -172,16 +175,18 @@ class RemoteBatch:
 
 def serve(descriptor: int) -> None:
     """The process: makes the engine that is ordered and computes until its owner is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # sent to the whole group; the owner drains first
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     pipe = Connection(descriptor)
     with suppress(EOFError, ConnectionError):
         order: Order = pipe.recv()
-        try:
-            batch = order.make().batch(order.slots, AHEAD)
-        except AssayError as error:
-            pipe.send(error)
-            return
+    try:
+        batch = order.make().batch(order.slots, AHEAD)
+    except AssayError as error:
+        pipe.send(error)
+        return
+    with suppress(ConnectionError):
         pipe.send(None)
         _compute(pipe, batch)
 
@@ -220,7 +225,9 @@ def _compute(pipe: Connection, batch: Batch) -> None:
 
 
 def _read(pipe: Connection, asked: SimpleQueue[tuple[Any, ...] | None]) -> None:
-    with suppress(EOFError, OSError):
-        while True:
-            asked.put(pipe.recv())
-    asked.put(None)
+    try:
+        with suppress(EOFError, OSError):
+            while True:
+                asked.put(pipe.recv())
+    finally:
+        asked.put(None)

@@ -16,6 +16,7 @@ from assay.engine.memory import (
     Prediction,
     available_memory,
     encoder_bytes,
+    integer_bytes,
     position_bytes,
     predict,
 )
@@ -63,8 +64,10 @@ def want(
     positions: int | None,
     draft: ExactModel | None = None,
     guesses: int = 0,
+    apart: bool = False,
 ) -> Want:
-    """Of a model whose requests decode `slots` at a time; `positions` as of `Engine`."""
+    """Of a model whose requests decode `slots` at a time; `positions` as of `Engine`. `apart`: in a
+    process of its own, which has the integers once more."""
     if isinstance(model, EncoderModel):
         return Want(model.name, Prediction(encoder_bytes(model), 0, 0), 0, 0, True, 0, "torch")
     kind = backend_for(model, backend)
@@ -73,6 +76,8 @@ def want(
     rows = max(PREFILL_ROWS, 2 * decoding)
     threads = torch.get_num_threads()
     parts = [predict(m, 0, rows, decoding, kind, threads) for m in models]
+    if apart and kind != "triton":
+        parts.append(Prediction(sum(map(integer_bytes, models)), 0, 0))
     sights = [m.shape.sight for m in models]
     limits = Limits(slots, 0, 0, PREFILL_ROWS, guesses, True, max(sights) if all(sights) else 0)
     each = min(limits.held(model.shape.context) * PAGE, model.shape.context)

@@ -30,12 +30,17 @@ COMPARED = 256
 
 
 class Endings:
-    """A loop's turn; a turn that cannot reach the node raises, and the next one begins anew."""
+    """A loop's turn; a turn that cannot reach the node raises, and the next one begins anew.
+
+    Attributes:
+        moved: batches that came onto the chain or went from it in the last turn.
+    """
 
     def __init__(self, network: Network, journal: Journal) -> None:
         self._network = network
         self._journal = journal
         self._reader: EventReader | None = None
+        self.moved: set[bytes] = set()
 
     def turn(self) -> bool:
         """Note what ended since the last turn. False if more may have ended before: at the start,
@@ -50,6 +55,11 @@ class Endings:
         except ChainError:  # a reorganisation deeper than is read again
             self._begin()
             return False
+        self.moved = {
+            bytes(event.args["batch_id"])
+            for event in (*update.removed, *update.added)
+            if event.name == "BatchPosted"
+        }
         for entry, _ in self._ours(update.removed):
             if entry.state != "open":
                 self._reopen(entry)

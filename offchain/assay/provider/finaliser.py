@@ -20,6 +20,9 @@ ENDED = {
     ClaimStatus.WITHDRAWN: "dead",
 }
 
+READ_A_TURN = 512
+"""Claims that are asked after in one turn, about: others are paid meanwhile."""
+
 
 class Finaliser:
     """A loop's turn: look at every posted batch that has open claims."""
@@ -28,22 +31,24 @@ class Finaliser:
         self._network = network
         self._journal = journal
         self._endings = Endings(network, journal)
-        self._head = b""
-        self._until: dict[bytes, int] = {}  # by batch, as of that head
+        self._until: dict[bytes, int] = {}  # by batch; a reorganisation may change it
         self._unread: set[bytes] = set()  # batches of which claims' ends may have been missed
 
     def turn(self) -> None:
         """Claims are looked at one by one only where an end may have been missed, or where the
         contract refuses to pay several."""
-        if not self._endings.turn():
-            self._unread = {batch.batch_id for batch in self._journal.open_batches()}
-        newest = self._network.newest()
-        if newest.hash != self._head:
-            self._head = newest.hash
+        known = self._endings.turn()
+        batches = self._journal.open_batches()
+        if known:
+            for batch_id in self._endings.moved:
+                self._until.pop(batch_id, None)
+        else:
             self._until.clear()
+            self._unread = {batch.batch_id for batch in batches}
+        left = READ_A_TURN
         # An idle chain's newest block may be old; what was judged too early is tried again.
-        now = max(newest.timestamp, int(time.time()))
-        for batch in self._journal.open_batches():
+        now = max(self._network.newest().timestamp, int(time.time()))
+        for batch in batches:
             if batch.batch_id not in self._until:
                 self._until[batch.batch_id] = self._network.settlement.challenge_until(
                     batch.batch_id
@@ -52,11 +57,13 @@ class Finaliser:
             if until == 0:
                 # A reorganisation took the batch back: the poster sends it again.
                 self._journal.mark_unposted(batch.nonce)
+                del self._until[batch.batch_id]
                 logs.warning("batch_vanished", batch=batch.batch_id)
                 continue
-            if batch.batch_id in self._unread:
+            if batch.batch_id in self._unread and left > 0:
                 self._read_ends(batch)
                 self._unread.discard(batch.batch_id)
+                left -= batch.count
             if now > until:
                 self._collect(batch)
 
@@ -91,9 +98,18 @@ class Finaliser:
         ]
 
     def _finalise(
-        self, batch: Batch, tree: MerkleTree, entries: Sequence[Entry], row: range
+        self,
+        batch: Batch,
+        tree: MerkleTree,
+        entries: Sequence[Entry],
+        row: range,
+        checked: bool = False,
     ) -> None:
-        """Pay a row; what the contract refuses is looked at claim by claim."""
+        """Pay a row; what the contract refuses is looked at claim by claim.
+
+        A claim is given up only if it is refused after it was found payable: a window or a game
+        may have ended since the first refusal.
+        """
         claims = [_finalisation(entry) for entry in entries[row.start : row.stop]]
         ends = row[0], row[-1]
         path = row_path(*ends, *map(tree.path, ends))
@@ -102,14 +118,14 @@ class Finaliser:
         except ContractReverted as error:
             if self._network.now() <= self._network.settlement.challenge_until(batch.batch_id):
                 return
-            payable = self._payable(batch, entries, row)
-            if payable == [row.start] and len(row) == 1:
+            if checked and len(row) == 1:
                 self._give_up(batch, row.start, entries[row.start], error)
                 return
+            payable = self._payable(batch, entries, row)
             # Where nothing explains the refusal, one bad claim must not hold up the others.
             most = CLAIMS_PER_CALL if len(payable) < len(row) else 1
             for part in rows(payable, most):
-                self._finalise(batch, tree, entries, part)
+                self._finalise(batch, tree, entries, part, checked=True)
             return
         logs.event(
             "finalised",

@@ -70,7 +70,8 @@ class JobQueue:
     """Takes jobs for `slots` at once and `waiting` more; a subclass computes them in `_work`, on a
     thread of its own, and hands each to `_end` or `_drop`.
 
-    `sign` makes the provider's signature over a receipt; `meter` counts what was given out.
+    `sign` makes the provider's signature over a receipt; `meter` counts what was given out; `able`:
+    there is something to compute with.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class JobQueue:
         self._slots = slots
         self.capacity = slots + waiting
         self.meter = Meter()
+        self.able = True
         self._changed = threading.Condition()
         self._runs: dict[bytes, Run] = {}
         self._waiting: deque[Run] = deque()
@@ -125,6 +127,13 @@ class JobQueue:
     def _check_open(self) -> None:
         if self._closing:
             raise overloaded(len(self._runs), self.capacity)
+        if not self.able:
+            raise InputError(
+                "what computes this model is not there now; try again later or choose another "
+                "provider",
+                code="no_engine",
+                status=503,
+            )
 
     def _check_room(self, admitted: Admitted) -> None:
         under_way = len(self._runs)
@@ -136,9 +145,10 @@ class JobQueue:
 
     def _line_up(self, run: Run) -> None:
         """Before the work that can wait, unless it is such work."""
-        waits = (index for index, each in enumerate(self._waiting) if each.admitted.can_wait)
         end = len(self._waiting)
-        self._waiting.insert(end if run.admitted.can_wait else next(waits, end), run)
+        while end and not run.admitted.can_wait and self._waiting[end - 1].admitted.can_wait:
+            end -= 1
+        self._waiting.insert(end, run)
 
     def _runs_nonce(self, job: Job) -> bool:
         """Whether a job of this consumer's and nonce, of which one can be paid, is under way."""

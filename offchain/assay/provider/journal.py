@@ -42,6 +42,7 @@ CREATE INDEX IF NOT EXISTS claims_by_batch ON claims (batch_nonce, place);
 CREATE INDEX IF NOT EXISTS claims_unpaid
     ON claims (json_extract(job, '$.consumer'), json_extract(receipt, '$.price'))
     WHERE state = 'open';
+CREATE INDEX IF NOT EXISTS claims_open ON claims (batch_nonce) WHERE state = 'open';
 CREATE TABLE IF NOT EXISTS batches (
     nonce INTEGER PRIMARY KEY,
     batch_id BLOB NOT NULL UNIQUE,

@@ -177,7 +177,9 @@ class ProviderService(Service):
     def _status(self) -> str:
         if self.stopping.is_set():
             return "draining"
-        return "leaving" if self._home.leaving else "ok"
+        if self._home.leaving:
+            return "leaving"
+        return "ok" if all(shop.queue.able for shop in self._shops) else "no engine"
 
     def _check_registered(self, loaded: Loaded) -> None:
         root = loaded.commitment.model_root

@@ -203,6 +203,7 @@ def wants(models: Sequence[Imported], settings: ProviderSettings) -> list[Want]:
             each.listing.cache_positions,
             each.draft,
             settings.draft_guesses,
+            _apart(settings),
         )
         for each in models
     ]
@@ -231,7 +232,7 @@ def _engine(
 ) -> Engine | EngineProcess:
     """A cheat's may compute another model, which no other process can read from a file."""
     assert isinstance(each.model, ExactModel)
-    if settings.engine_process and settings.cheat is None:
+    if _apart(settings):
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         return EngineProcess(
@@ -247,6 +248,11 @@ def _engine(
         draft=each.draft,
         guesses=settings.draft_guesses,
     )
+
+
+def _apart(settings: ProviderSettings) -> bool:
+    """Whether decoders compute in processes of their own."""
+    return settings.engine_process and settings.cheat is None
 
 
 def _order(

@@ -33,7 +33,8 @@ ERC1271_ABI = [
 FRESH_SECONDS = 1.0
 """What the chain said of a consumer and of the bond is taken again for so long."""
 SAME_SECONDS = 0.2
-"""Of jobs that come at once, one asks and the others wait so long for what it learns."""
+"""How long a job waits for what another one of its consumer asks just now."""
+MOMENT_SECONDS = 0.005
 MAX_KNOWN = 10_000
 
 
@@ -46,6 +47,9 @@ class _Known:
     now: int
     funds: int
     free_bond: int
+
+
+_NOTHING = _Known(0.0, 0, 0, 0, 0)
 
 
 class StandingReader:
@@ -61,7 +65,7 @@ class StandingReader:
         self._settlement = network.settlement.address
         self._slash = network.settlement.slash_per_claim()
         self._known: dict[str, _Known] = {}
-        self._reading = threading.Lock()
+        self._reading = [threading.Lock() for _ in range(64)]
 
     def job_id(self, job: Job) -> Hash:
         return job_id(job, self._network.chain_id, self._settlement)
@@ -72,47 +76,68 @@ class StandingReader:
         Args:
             fresh: ask the chain, even if that was done just before.
         """
+        valid = self._signed(job, signature)
         # Before the chain is asked: what is let go in between then counts twice, never not at all.
-        running = [admitted for queue in self._queues for admitted in queue.running()]
-        promised = self._journal.promised() + len(running)
-        unpaid = self._journal.unpaid(job.consumer) + sum(
-            other.job.price(other.job.max_output_tokens)
-            for other in running
-            if other.job.consumer == job.consumer
-        )
-        known = self._chain(job.consumer, fresh)
+        promised, unpaid = self._owed(job.consumer)
+        began = time.monotonic()
+        known = self._chain(job.consumer, fresh) if valid else _NOTHING
+        if time.monotonic() - began > MOMENT_SECONDS:  # other jobs may have come meanwhile
+            promised, unpaid = map(
+                max, zip((promised, unpaid), self._owed(job.consumer), strict=True)
+            )
         return Standing(
             now=max(int(time.time()), known.now),
-            signer_valid=self._signed(job, signature),
+            signer_valid=valid,
             funds=known.funds,
             unpaid=unpaid,
             free_bond=known.free_bond - promised * self._slash,
             slash_per_claim=self._slash,
         )
 
+    def _owed(self, consumer: str) -> tuple[int, int]:
+        """Claims that will each lock a bond, and what this consumer may have to pay, under way and
+        open."""
+        running = [admitted for queue in self._queues for admitted in queue.running()]
+        promised = self._journal.promised() + len(running)
+        return promised, self._journal.unpaid(consumer) + sum(
+            other.job.price(other.job.max_output_tokens)
+            for other in running
+            if other.job.consumer == consumer
+        )
+
     def _chain(self, consumer: str, fresh: bool) -> _Known:
-        """Not of before the journal's last release: what that let go, the chain has taken."""
-        asks = self._reading.acquire(timeout=SAME_SECONDS)
+        """Of jobs that come at once, one asks, and the others wait a moment for what it learns."""
+        asked = time.monotonic()
+        if not fresh and (known := self._held(consumer, asked - FRESH_SECONDS)) is not None:
+            return known
+        reading = self._reading[hash(consumer) % len(self._reading)]
+        asks = reading.acquire(timeout=SAME_SECONDS)
         try:
-            return self._read_chain(consumer, fresh)
+            since = asked if fresh else asked - FRESH_SECONDS
+            return self._held(consumer, since) or self._read_chain(consumer)
         finally:
             if asks:
-                self._reading.release()
+                reading.release()
 
-    def _read_chain(self, consumer: str, fresh: bool) -> _Known:
-        known, releases = self._known.get(consumer), self._journal.releases
-        old = known is None or time.monotonic() - known.read_at > FRESH_SECONDS
-        if known is None or fresh or old or known.releases != releases:
-            known = _Known(
-                read_at=time.monotonic(),
-                releases=releases,
-                now=self._network.now(),
-                funds=self._network.ledger.available(consumer),
-                free_bond=self._network.providers.free(self._address),
-            )
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known[consumer] = known
+    def _held(self, consumer: str, since: float) -> _Known | None:
+        """What was read since then, and after the journal's last release: what that let go, the
+        chain has taken."""
+        known = self._known.get(consumer)
+        if known is None or known.read_at < since or known.releases != self._journal.releases:
+            return None
+        return known
+
+    def _read_chain(self, consumer: str) -> _Known:
+        known = _Known(
+            read_at=time.monotonic(),
+            releases=self._journal.releases,
+            now=self._network.now(),
+            funds=self._network.ledger.available(consumer),
+            free_bond=self._network.providers.free(self._address),
+        )
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[consumer] = known
         return known
 
     def _signed(self, job: Job, signature: bytes) -> bool:

@@ -21,8 +21,8 @@ from assay.provider.cheat import Honest
 from assay.provider.jobs import JobQueue, Run, failed, repeats
 from assay.provider.journal import Journal
 
-AGAIN_SECONDS = 5.0
-"""After an engine could not be started."""
+AGAIN_SECONDS, MOST_AGAIN_SECONDS = 5.0, 120.0
+"""After an engine could not be started, at first and at most."""
 
 
 class Together(Protocol):
@@ -81,20 +81,25 @@ class Worker(JobQueue):
                 under_way.clear()
 
     def _new_batch(self) -> Together | None:
-        """None if the queue closes before there is one; jobs that wait for it have ended then."""
+        """None if the queue closes before there is one; no job waits for it then."""
+        pause = AGAIN_SECONDS
         while True:
             try:
-                return self._engine.batch(self._slots)
+                batch = self._engine.batch(self._slots)
+                self.able = True
+                return batch
             except Exception:
                 logs.LOGGER.exception("no_engine")
             with self._changed:
+                self.able = False  # no more jobs come
                 given_up = [*self._waiting]
                 self._waiting.clear()
             for run in given_up:
                 self._drop(run, failed())
             with self._changed:
-                if self._changed.wait_for(lambda: self._closing, AGAIN_SECONDS):
+                if self._changed.wait_for(lambda: self._closing, pause):
                     return None
+            pause = min(2 * pause, MOST_AGAIN_SECONDS)
 
     def _wait_for_work(self, batch: Together) -> bool:
         """False once there is nothing left to do and no more will come."""

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +47,13 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "journal.sqlite")
     yield opened
     opened.close()
+
+
+def until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def admitted(number: int, tokens: int = 6) -> Admitted:
@@ -427,16 +434,29 @@ def test_engines_that_disagree_answer_nothing(engine: Engine, journal: Journal) 
 def test_an_engine_that_cannot_be_had_is_tried_again(
     process: EngineProcess, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Jobs that wait for it end, so that their consumers may go elsewhere."""
+    """Nobody waits for it meanwhile: consumers may go elsewhere."""
     monkeypatch.setattr(provider_worker, "AGAIN_SECONDS", 0.2)
     failing = Mortal(process, fails=1000)
     work = worker(failing, journal, running=2)
-    error = Results(work, admitted(1)).all()[-1]
-    assert isinstance(error, AssayError)
-    assert error.code == "error"
+    until(lambda: not work.able)
+    with pytest.raises(InputError, match="what computes this model is not there") as refused:
+        Results(work, admitted(1))
+    assert (refused.value.code, refused.value.status) == ("no_engine", 503)
     failing._fails = 0
+    until(lambda: work.able)
     assert isinstance(Results(work, admitted(2)).all()[-1], Entry)
     work.close()
+
+
+def test_jobs_that_wait_when_no_engine_can_be_had_end(engine: Engine, journal: Journal) -> None:
+    scripted = Scripted(engine, [])
+    work = worker(scripted, journal, running=1)
+    (error,) = Results(work, admitted(1)).all()
+    assert isinstance(error, AssayError)
+    with pytest.raises(InputError, match="try again later"):
+        Results(work, admitted(2))
+    work.close()
+    assert work.running() == []
 
 
 def test_a_queue_closes_without_an_engine(process: EngineProcess, journal: Journal) -> None:
