@@ -97,13 +97,8 @@ class RemoteBatch:
         self._ids = count()
         self._under_way: set[int] = set()
         self._pipe, end = Pipe()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the child's, too
-        script = f"from assay.engine.process import serve; serve({end.fileno()})"
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", script], stdin=subprocess.DEVNULL, pass_fds=(end.fileno(),)
-        )
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        end.close()
+        with end:
+            self._process = _started(end.fileno())
         self._answers = select.poll()  # made once: `Connection.poll` makes one at each call
         self._answers.register(self._pipe.fileno(), select.POLLIN)
         try:
@@ -173,22 +168,38 @@ class RemoteBatch:
         return EngineLost(f"the engine's process {self._process.pid} ended with code {code}")
 
 
+def _started(descriptor: int) -> subprocess.Popen[bytes]:
+    """A process that inherits the pipe's end, and whom no signal ends while it imports."""
+    script = f"from assay.engine.process import serve; serve({descriptor})"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the child's, too
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", script], stdin=subprocess.DEVNULL, pass_fds=(descriptor,)
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def serve(descriptor: int) -> None:
     """The process: makes the engine that is ordered and computes until its owner is gone."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # sent to the whole group; the owner drains first
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     pipe = Connection(descriptor)
-    with suppress(EOFError, ConnectionError):
+    try:
         order: Order = pipe.recv()
+    except (EOFError, ConnectionError):
+        return
+    batch: Batch | None = None
+    error: AssayError | None = None
     try:
         batch = order.make().batch(order.slots, AHEAD)
-    except AssayError as error:
-        pipe.send(error)
-        return
+    except AssayError as found:
+        error = found
     with suppress(ConnectionError):
-        pipe.send(None)
-        _compute(pipe, batch)
+        pipe.send(error)
+        if batch is not None:
+            _compute(pipe, batch)
 
 
 def _compute(pipe: Connection, batch: Batch) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,26 @@ def test_a_signal_to_the_group_does_not_end_it(process: EngineProcess) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(batch.process, number)
     assert [len(tokens) for tokens in drained(batch).values()] == [20]
+
+
+def test_a_signal_while_it_starts_does_not_end_it(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+
+    def signalled(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        child = start(*arguments, **options)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(child.pid, number)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", signalled)
+    batch = RemoteBatch(order)
+    batch.add([1, 2], SamplingParams(3))
+    assert [len(tokens) for tokens in drained(batch).values()] == [3]
+    batch.close()
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert masked.isdisjoint((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def test_it_ends_with_its_owner(order: Order) -> None:
