@@ -17,6 +17,7 @@ from eth_account.signers.local import LocalAccount
 from sqlalchemy import Engine, select
 
 from assay.chain.anvil import dev_account
+from assay.chain.ledger import ChannelState
 from assay.chain.wallets import accepts
 from assay.core.database import open_database, reading, sqlite_url, writing
 from assay.core.errors import InputError
@@ -25,7 +26,7 @@ from assay.core.types import Hash, Receipt
 from assay.core.vouchers import SignedVoucher, Voucher
 from assay.gateway.accounts.books import Admitted, Asked, Books, settle
 from assay.gateway.accounts.caller import Caller
-from assay.gateway.accounts.channels import Channels, Reading
+from assay.gateway.accounts.channels import Channels, Reading, write_readings
 from assay.gateway.accounts.collector import Collector
 from assay.gateway.accounts.limits import Rates
 from assay.gateway.accounts.sign_in import SignIn
@@ -205,6 +206,40 @@ def test_an_owners_voucher_that_paid_too_much_becomes_prepaid(till: Till) -> Non
     assert till.spend(15) and till.prepaid() == 0
 
 
+def test_a_voucher_that_is_collected_while_the_channel_is_read(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica's transaction is mined between two questions of one reading."""
+    till.open(100, NOBODY)
+    asyncio.run(till.channels.post(till.voucher(50)))
+    assert till.spend(10)
+    ledger = till.bank.networks["gateway"].ledger
+    ask = ledger.channel_state
+
+    def ask_and_mine(*args: Any) -> ChannelState:
+        state = ask(*args)
+        if not till.balance():
+            ledger.collect(till.voucher(50))
+        return state
+
+    monkeypatch.setattr(ledger, "channel_state", ask_and_mine)
+    before, after = (till.channels.read(till.owner, till.chain_time.day) for _ in range(2))
+    assert till.balance() == 50
+    assert (before.ceiling, before.collected) == (50, 0)
+    assert (after.ceiling, after.collected) == (50, 50)
+
+
+def test_a_voucher_that_comes_while_the_channel_is_read(till: Till) -> None:
+    """What was read before it is not written over what was read after it."""
+    till.open(100, NOBODY)
+    before = till.look()
+    asyncio.run(till.channels.post(till.voucher(50)))
+    with writing(till.engine) as connection:
+        write_readings(connection, [before])
+    assert till.row(till.chain_time.day).ceiling == 50
+    assert till.spend(50)
+
+
 @pytest.mark.parametrize(
     "change", [{"cumulative": 51}, {"day": 1}, {"payee": NOBODY}, {"owner": NOBODY}], ids=str
 )
@@ -231,9 +266,6 @@ def test_replicas_take_turns(till: Till) -> None:
             assert not mine
     till.collector().turn()
     assert till.balance() == 30
-    late = Leases(till.writer, clock=lambda: 2.0**40)
-    with other.holding(CHAIN, 60) as held, late.holding(CHAIN, 60) as taken:
-        assert held and taken  # a holder that was killed is waited for no longer than its time
 
 
 def test_a_contract_wallet_signs_in(till: Till) -> None:

@@ -108,9 +108,9 @@ class CreditLedger(ContractClient):
         """At most 256 vouchers of one payee; one that cannot be collected is skipped."""
         return self.write("collect_many", [voucher.abi() for voucher in signed])
 
-    def collectable(self, signed: SignedVoucher) -> int:
-        """What `collect` would credit now; ContractReverted says why nothing."""
-        return int(self.read("collect", signed.abi()))
+    def collectable(self, signed: SignedVoucher, block: int | None = None) -> int:
+        """What `collect` would credit, now or at `block`; ContractReverted says why nothing."""
+        return int(self.read("collect", signed.abi(), block=block))
 
     def sweep_fees(self) -> Mined:
         return self.write("sweep_fees")
@@ -153,9 +153,11 @@ class CreditLedger(ContractClient):
     def channel(self, owner: str, payee: str) -> Channel:
         return Channel(*self.read("channel", owner, payee))
 
-    def channel_state(self, owner: str, payee: str, day: int) -> ChannelState:
-        """For today or yesterday."""
-        return ChannelState(*self.read("channel_state", owner, payee, day))
+    def channel_state(
+        self, owner: str, payee: str, day: int, block: int | None = None
+    ) -> ChannelState:
+        """For today or yesterday, as of now or of `block`."""
+        return ChannelState(*self.read("channel_state", owner, payee, day, block=block))
 
     def voucher_digest(self, voucher: Voucher) -> bytes:
         return bytes(self.read("voucher_digest", voucher.abi()))

@@ -40,13 +40,17 @@ EXHAUSTED = "credit_ledger: channel is exhausted"
 
 @dataclass(frozen=True)
 class Reading:
-    """A channel's day as the chain had it: micro-USD that the gateway can collect in all."""
+    """A channel's day as the chain had it: micro-USD that the gateway can collect in all.
+
+    `voucher`: the owner's own that was known when the ledger was asked.
+    """
 
     owner: str
     day: int
     ceiling: int
     collected: int
     delegated: bool
+    voucher: int = 0
 
 
 class Channels:
@@ -128,18 +132,24 @@ class Channels:
         return found
 
     def read(self, owner: str, day: int) -> Reading:
-        """Ask the ledger for a day's state, today's or yesterday's, and for what it would pay."""
+        """Ask the ledger for a day's state, today's or yesterday's, and for what it would pay.
+
+        All at one block: a voucher that another replica collects in between would seem to be
+        neither collected nor worth anything.
+        """
         ledger, known = self._network.ledger, self._known(owner, day)
-        state = ledger.channel_state(owner, self.payee, day)
+        block = self._network.head()
+        state = ledger.channel_state(owner, self.payee, day, block)
         # One more than there is: it is paid as far as it goes, and never stale.
         ours = self.sign(owner, day, state.collected + state.left + 1)
-        extra, delegated = self._collectable(ours), True
+        extra, delegated = self._collectable(ours, block), True
         if extra is None:
             theirs = Voucher(owner, self.payee, day, known.voucher)
             signed = SignedVoucher(theirs, known.voucher_signature or b"")
-            extra, delegated = self._collectable(signed) or 0, False
-        extra -= min(self._promised(owner, day, state), extra)
-        return Reading(owner, day, state.collected + extra, state.collected, delegated)
+            extra, delegated = self._collectable(signed, block) or 0, False
+        extra -= min(self._promised(owner, day, state, block), extra)
+        ceiling = state.collected + extra
+        return Reading(owner, day, ceiling, state.collected, delegated, known.voucher)
 
     def sign(self, owner: str, day: int, cumulative: int) -> SignedVoucher:
         """A voucher by the gateway's own key, for channels that made it their session key."""
@@ -156,19 +166,19 @@ class Channels:
             row = connection.execute(_FIND, {"o": owner, "d": day}).mappings().first()
         return ChannelDay(owner, day) if row is None else ChannelDay(**dict(row))
 
-    def _promised(self, owner: str, day: int, state: ChannelState) -> int:
+    def _promised(self, owner: str, day: int, state: ChannelState, block: int) -> int:
         """Dollars of the deposit that yesterday's answers will take: they are no more today's."""
         before = self._known(owner, day - 1)
         open_ = before.metered + before.reserved - before.collected
         if open_ <= 0 or not state.deposit:
             return 0
-        last = self._network.ledger.channel_state(owner, self.payee, day - 1)
+        last = self._network.ledger.channel_state(owner, self.payee, day - 1, block)
         return min(max(open_ - (last.left - last.deposit), 0), state.deposit)
 
-    def _collectable(self, signed: SignedVoucher) -> int | None:
+    def _collectable(self, signed: SignedVoucher, block: int) -> int | None:
         """Micro-USD that a voucher would bring; None if it is not signed by who may."""
         try:
-            return self._network.ledger.collectable(signed)
+            return self._network.ledger.collectable(signed, block)
         except ContractReverted as error:
             return 0 if error.reason == EXHAUSTED else None
 
@@ -192,6 +202,8 @@ def write_readings(connection: Connection, found: Sequence[Reading]) -> list[Non
     page = _page(connection, [(one.owner, one.day) for one in found])
     for one in found:
         day = page.days[one.owner, one.day]
+        if one.voucher < day.voucher and not one.delegated:
+            continue  # it was posted meanwhile, and its own reading follows
         day.ceiling, day.collected, day.delegated = one.ceiling, one.collected, one.delegated
         _repay(page.accounts[one.owner], day)
     page.write()
