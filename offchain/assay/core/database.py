@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.execution_options(writes=True)
         with connection.begin():
             yield connection
+
+
+def database_time(connection: Connection) -> float:
+    """Unix seconds by one clock for all who share the database, however wrong their own are.
+
+    That is PostgreSQL's; a SQLite file's users are on one machine.
+    """
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    from sqlalchemy import text
+
+    return float(
+        connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+    )
 
 
 @contextlib.contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, bindparam, or_, update
 
+from assay.core.database import database_time
 from assay.gateway.accounts.page import insert_absent
 from assay.gateway.tables import leases
 from assay.gateway.writer import Writer
@@ -20,14 +21,10 @@ PAUSE_SECONDS = 0.1
 
 
 class Leases:
-    """This replica's claims; for threads, not for the event loop.
+    """This replica's claims, by the database's clock; for threads, not for the event loop."""
 
-    `clock`: Unix seconds; replicas' clocks may differ by a few.
-    """
-
-    def __init__(self, writer: Writer, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._clock = clock
         self._holder = secrets.token_hex(16)
         self._lock = threading.Lock()
 
@@ -45,14 +42,12 @@ class Leases:
             yield held
         finally:
             if held:
-                self._take(name, 0.0)
+                self._take(name, None)
             self._lock.release()
 
-    def _take(self, name: str, seconds: float) -> bool:
-        """Hold it for so long from now on, unless another replica does."""
-        now = self._clock()
-        asked = {"n": name, "h": self._holder, "to": now + seconds, "now": now}
-        return self._writer.submit(_take, asked).result()
+    def _take(self, name: str, seconds: float | None) -> bool:
+        """Hold it for so long from now on, unless another replica does; None: hold it no more."""
+        return self._writer.submit(_take, (name, self._holder, seconds)).result()
 
 
 _TAKE = (
@@ -65,7 +60,12 @@ _TAKE = (
 )
 
 
-def _take(connection: Connection, asked: Sequence[dict[str, object]]) -> list[bool]:
-    free = [{"name": one["n"], "holder": "", "until": 0.0} for one in asked]
+def _take(connection: Connection, asked: Sequence[tuple[str, str, float | None]]) -> list[bool]:
+    free = [{"name": name, "holder": "", "until": 0.0} for name, _, _ in asked]
     insert_absent(connection, leases, free)
-    return [connection.execute(_TAKE, one).rowcount == 1 for one in asked]
+    now = database_time(connection)
+    rows = [
+        {"n": name, "h": holder, "to": 0.0 if seconds is None else now + seconds, "now": now}
+        for name, holder, seconds in asked
+    ]
+    return [connection.execute(_TAKE, row).rowcount == 1 for row in rows]

@@ -43,7 +43,19 @@ class Books:
 
 
 def check(town: Town, receipts: Sequence[str]) -> Books:
-    """Compare everything; `receipts` are those that clients got from the honest provider."""
+    """Compare everything; `receipts` are those that clients got from the honest provider.
+
+    Again if a block came meanwhile: events and balances would be of different states.
+    """
+    network = town.arena.network
+    while True:
+        head = network.head()
+        books = _compare(town, receipts)
+        if network.head() == head:
+            return books
+
+
+def _compare(town: Town, receipts: Sequence[str]) -> Books:
     found, claims, answered = events(town), journal(town), answers(town)
     paid = [hexed(event.args["job_id"]) for event in named(found, "ClaimFinalised")]
     provider = town.arena.address("honest provider")

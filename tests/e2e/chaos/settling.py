@@ -9,7 +9,7 @@ import httpx
 from assay.chain.games import Games
 from assay.chain.settlement import ClaimStatus
 from assay.core.game import Player
-from tests.e2e.chaos.sources import held_back, journal_rows
+from tests.e2e.chaos.sources import held_back, journal_rows, uncollected
 from tests.e2e.chaos.town import Town
 from tests.integration.services import wait_for
 
@@ -20,7 +20,7 @@ _PLACES = "SELECT batch_id, place, state FROM claims JOIN batches ON nonce = bat
 
 
 def settle(town: Town) -> None:
-    """Claims posted, games decided, windows over, all paid and charged, all of it in the index."""
+    """Claims posted, games decided, windows over, all paid, charged and collected, and indexed."""
     _wait(town, _posted, "the posting of all claims")
     _wait(town, _convicted, "the conviction of all lies")
     for game in town.false_games:
@@ -29,6 +29,7 @@ def settle(town: Town) -> None:
     town.arena.pass_time(network.now() + network.settlement.window_seconds())
     _wait(town, _ended, "the payment of all claims")
     _wait(town, _charged, "the end of all reservations")
+    _wait(town, _collected, "the collection of all vouchers")
     _wait(town, indexed, "the index at the head")
 
 
@@ -89,3 +90,7 @@ def _ended(town: Town) -> bool:
 
 def _charged(town: Town) -> bool:
     return held_back(town) == 0
+
+
+def _collected(town: Town) -> bool:
+    return uncollected(town) == 0

@@ -18,7 +18,7 @@ from sqlalchemy import Select, create_engine, func, select
 from assay.chain.events import Event
 from assay.core.database import DRIVERS
 from assay.core.wire import hexed, parse_receipt
-from assay.gateway.tables import jobs, reservations, usage
+from assay.gateway.tables import channel_days, jobs, reservations, usage
 from tests.e2e.chaos.town import Town
 from tests.integration.services import Running
 
@@ -74,6 +74,13 @@ def held_back(town: Town) -> int:
     """Jobs of which the gateway does not know yet whether they cost anything."""
     ((count,),) = _gateway_rows(town, select(func.count()).select_from(reservations))
     return int(count)
+
+
+def uncollected(town: Town) -> int:
+    """Micro-USD that answers cost their owners' channels and the gateway has not yet."""
+    open_ = channel_days.c.metered - channel_days.c.collected
+    ((total,),) = _gateway_rows(town, select(func.sum(open_)).where(open_ > 0))
+    return int(total or 0)
 
 
 def _gateway_rows(town: Town, query: Select[Any]) -> Sequence[Any]:

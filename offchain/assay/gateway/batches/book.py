@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from assay.core.database import reading
+from assay.core.database import database_time, reading
 from assay.core.errors import InputError
 from assay.gateway.batches.lines import Line
 from assay.gateway.batches.rows import RUNNING, Answer, Batch, Counts, Entry, State
@@ -218,7 +218,7 @@ def _take(
 
 
 def _take_one(connection: Connection, holder: str, besides: Sequence[str]) -> Batch | None:
-    now = time.time()
+    now = database_time(connection)
     free = batches.c.status.in_(RUNNING) & (batches.c.held_until < now)
     query = select(batches.c.batch_id).where(free, batches.c.batch_id.not_in(besides))
     query = query.order_by(batches.c.created).limit(1).with_for_update(skip_locked=True)
@@ -233,7 +233,7 @@ def _take_one(connection: Connection, holder: str, besides: Sequence[str]) -> Ba
 def _renew(connection: Connection, wanted: Sequence[tuple[str, str]]) -> Sequence[Batch | None]:
     found: list[Batch | None] = []
     for holder, batch_id in wanted:
-        until = time.time() + LEASE_SECONDS
+        until = database_time(connection) + LEASE_SECONDS
         renewal = update(batches).where(_is_held(holder, batch_id)).values(held_until=until)
         held = connection.execute(renewal).rowcount == 1
         found.append(_find(connection, batch_id) if held else None)
