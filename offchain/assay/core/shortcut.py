@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assay.core.errors import AssayError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Failed = Callable[[Request, Exception], Response]
+
+
+class Unwatched(StreamingResponse):
+    """Read to its end whether its caller stays or not: what it says is paid for all the same.
+
+    So nothing watches for a caller that leaves, and nothing has to be stopped then.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)
 
 
 class Shortcut:

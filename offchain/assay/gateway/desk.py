@@ -205,7 +205,6 @@ class Desk:
             raise
         attempt.first_token()
         waited = time.perf_counter() - sent
-        logs.event("routed", job=signed.job_id, provider=signed.job.provider)
         rest = self._rest(signed, first, items, attempt)
         return Underway(signed, model, admitted, waited, rest)
 
@@ -236,7 +235,8 @@ class Desk:
         count = answered.receipt.output_tokens
         attempt.answered(count)
         await self.store.answer(signed.job_id, answered)
-        logs.event("answered", job=signed.job_id, tokens=count)
+        provider = signed.job.provider
+        logs.event("answered", job=signed.job_id, provider=provider, tokens=count)
 
     async def _suited(self, request: GenerationRequest) -> list[Offer]:
         """Who can serve it. Providers that were silent are asked again before it is refused."""

@@ -1,6 +1,6 @@
 """Jobs whose deadline has passed while they still hold money back: settled or released.
 
-Their consumer hung up, or the replica that served them was killed. If the provider shows that it
+The replica that served them was killed, or their provider broke off. If the provider shows that it
 has posted the claim, its consumer is charged; if it says that there is none, nobody is. Whether
 that is true the chain says in time (`outlays`).
 """

@@ -10,9 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import aclosing
 from typing import Any
 
-from fastapi.responses import StreamingResponse
-
 from assay.core.errors import AssayError
+from assay.core.shortcut import Unwatched
 from assay.core.wire import hexed
 from assay.gateway import measures, sse
 from assay.gateway.accounts import limits
@@ -30,7 +29,7 @@ Events = Callable[[Jobs], AsyncGenerator[str, None]]
 
 async def streamed(
     opening: Coroutine[Any, Any, Jobs], events: Events, start: float, more: Mapping[str, str]
-) -> StreamingResponse:
+) -> Unwatched:
     """The events of jobs. If these begin, or are refused, before a proxy may lose patience, that
     decides on the status; after it, a refusal is an event.
 
@@ -47,7 +46,7 @@ async def streamed(
         found = events(jobs)
     else:
         found = _late(task, events)
-    return StreamingResponse(kept_alive(found), media_type="text/event-stream", headers=headers)
+    return Unwatched(kept_alive(found), media_type="text/event-stream", headers=headers)
 
 
 def answer_headers(jobs: Jobs, seconds: float) -> dict[str, str]:

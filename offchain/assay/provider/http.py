@@ -22,12 +22,12 @@ from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from assay.core import metrics
 from assay.core.errors import AssayError, ChainError, InputError
-from assay.core.shortcut import Shortcut
+from assay.core.shortcut import Shortcut, Unwatched
 from assay.core.types import Job
 from assay.core.wire import (
     ClaimData,
@@ -68,13 +68,6 @@ class Desk(Protocol):
     def health(self) -> dict[str, Any]: ...
 
 
-class Lines(StreamingResponse):
-    """Read to its end whether its consumer stays or not, so nothing watches for that."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.stream_response(send)
-
-
 def make_app(desk: Desk) -> ASGIApp:
     app = FastAPI(title="Assay provider", openapi_url=None)
     app.add_exception_handler(InputError, _refused)
@@ -83,12 +76,12 @@ def make_app(desk: Desk) -> ASGIApp:
 
     mail = Mail()
 
-    async def post_job(request: Request) -> StreamingResponse:
+    async def post_job(request: Request) -> Unwatched:
         body = parse_object(await _read(request))
         apart = parse_integer(body.get("apart_ms", APART_MS), "apart_ms", MAX_APART_MS)
         stream = mail.stream(apart / 1e3)
         job_id = await run_in_threadpool(_start, desk, body, stream.put)
-        return Lines(_lines(job_id, stream), media_type="application/x-ndjson")
+        return Unwatched(_lines(job_id, stream), media_type="application/x-ndjson")
 
     @app.get("/v1/jobs/{job_id}")
     def get_job(job_id: str) -> dict[str, Any]:
