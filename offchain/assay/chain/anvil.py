@@ -8,6 +8,7 @@ hold 10,000 ether each: they fund others, on local chains only.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -29,6 +30,8 @@ MNEMONIC = "test test test test test test test test test test test junk"
 DEFAULT_PORT = 8545
 READY_SECONDS = 20.0
 HARDFORK = "prague"
+QUIET_PORTS = range(15_000, 32_000)
+"""Below what Linux, macOS and Windows give to outgoing connections, from 32,768 or 49,152 on."""
 
 
 def find_anvil() -> str:
@@ -61,10 +64,18 @@ def require_free_port(port: int, what: str, remedy: str, host: str = "127.0.0.1"
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that is free now (another program may still take it before it is used)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now (another program may still take it before it is used).
+
+    Not one of those that systems give to outgoing connections, each of which would take it.
+    """
+    while True:
+        port = secrets.choice(QUIET_PORTS)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
 
 
 @cache

@@ -118,7 +118,8 @@ class EventReader:
         self._head_hash = ""  # of the last poll; it stands for the whole chain below it
 
     def poll(self) -> Update:
-        """Everything since the last poll, undone events included."""
+        """Everything since the last poll, undone events included. If it raises, the next one has
+        what this one would have had."""
         with node_errors(url_of(self.web3)):
             newest = self.web3.eth.get_block("latest")
             head, head_hash = int(newest["number"]), newest["hash"].to_0x_hex()
@@ -127,11 +128,12 @@ class EventReader:
             self._check_anchor()
             first = max(self._start, min(self._next, head + 1) - self._depth)
             seen = {event.key: event for event in self._read(first, head)}
+            anchor = self._anchor_at(head - self._depth)
         known = {key: event for key, event in self._recent.items() if event.block_number >= first}
         removed = [event for key, event in known.items() if key not in seen]
         added = [event for key, event in seen.items() if key not in known]
         self._remember(seen, head)
-        self._head_hash = head_hash
+        self._anchor, self._head_hash = anchor or self._anchor, head_hash
         return Update(sorted(removed, key=_place, reverse=True), sorted(added, key=_place), head)
 
     def _read(self, first: int, last: int) -> Iterable[Event]:
@@ -151,9 +153,10 @@ class EventReader:
         oldest = head + 1 - self._depth  # first block of the next poll, if the head stands still
         self._recent = {key: event for key, event in seen.items() if event.block_number >= oldest}
         self._next = head + 1
-        anchor = oldest - 1
-        if anchor >= self._start:
-            self._anchor = (anchor, self._block_hash(anchor))
+
+    def _anchor_at(self, number: int) -> tuple[int, str] | None:
+        """The block before the first one of the next poll; None if that is the first of all."""
+        return (number, self._block_hash(number)) if number >= self._start else None
 
     def _check_anchor(self) -> None:
         if self._anchor is None:

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 NONCE_ATTEMPTS = 3
 KNOWN = ("already known", "already imported", "known transaction")
+NONCE_USED = ("nonce too low", "replacement transaction underpriced")
+"""To a first bid: somebody else's transaction has the nonce, mined or in the pool."""
 
 TRANSACTIONS = metrics.counter(
     "assay_transactions_total", "Transactions of this process by what became of them.", "result"
@@ -226,7 +228,7 @@ class Sender:
             try:
                 self._broadcast(pending)
             except Web3RPCError as error:
-                if "nonce too low" in str(error).lower():
+                if any(text in str(error).lower() for text in NONCE_USED):
                     continue  # the node learned of a newer one between the two calls
                 raise self._refusal(call, error) from error
             TRANSACTIONS.add(result="sent")

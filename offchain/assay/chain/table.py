@@ -25,7 +25,7 @@ from assay.chain.games import Games, Move
 from assay.chain.network import Network
 from assay.chain.urgency import Urgency
 from assay.core import logs, metrics
-from assay.core.errors import AssayError, ChainError
+from assay.core.errors import AssayError, ChainError, NodeUnavailable
 from assay.core.game import Phase, Player, Timeout
 
 GAMES_AT_ONCE = 32
@@ -150,6 +150,8 @@ class GameTable(ABC):
     def _learn(self) -> None:
         try:
             update = self._reader.poll()
+        except NodeUnavailable:
+            raise
         except ChainError:
             # After a reorganisation deeper than the reader keeps: everything from the start.
             self._reader = self._network.reader(self._start)
@@ -279,17 +281,16 @@ class GameTable(ABC):
 
     def _notice(self, view: GameView) -> None:
         """Remember phase and deadline; say so if a deadline of ours is near."""
-        state, deadline = view.state, None
-        if state.turn is self._role:
-            left = state.deadline - self._now()
-            deadline = time.monotonic() + left
-            key = (view.game_id, state.deadline)
-            if left < self._alert and key not in self._alerted:
-                self._alerted.add(key)
-                phase = state.phase.name.lower()
-                logs.warning("deadline_near", game=view.game_id, phase=phase, seconds=left)
+        state, mine = view.state, view.state.turn is self._role
+        left = state.deadline - self._now()
+        deadline = time.monotonic() + left if mine else None
         with self._lock:
             self._seen[view.game_id] = Seen(state.phase, deadline, view.record.bonds)
+        key = (view.game_id, state.deadline)
+        if mine and left < self._alert and key not in self._alerted:
+            self._alerted.add(key)
+            phase = state.phase.name.lower()
+            logs.warning("deadline_near", game=view.game_id, phase=phase, seconds=left)
 
     def _rank(self, game_id: bytes) -> Rank:
         """For sorting: new games first, then the dearest, then the nearest deadline, then those

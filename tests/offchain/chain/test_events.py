@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import requests
 from web3 import Web3
 from web3.contract import Contract
 
 from assay.chain.anvil import Anvil
 from assay.chain.events import EventReader, Source
 from assay.chain.sender import Sender
-from assay.core.errors import ChainError
+from assay.core.errors import ChainError, NodeUnavailable
 
 DEPTH = 4
 
@@ -96,6 +99,35 @@ def test_same_transaction_in_another_block_is_another_event(
     update = reader.poll()
     assert totals(update.removed) == totals(update.added) == [5]
     assert update.added[0].block_hash != before[0].block_hash
+
+
+def test_a_poll_that_fails_loses_nothing(
+    reader: EventReader, sender: Sender, probe: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its questions is the one that is not answered."""
+    for amount in range(1, 2 * DEPTH):
+        add(sender, probe, amount)
+    get_block, get_logs = reader.web3.eth.get_block, reader.web3.eth.get_logs
+    left = 0
+
+    def answer_or_fail(ask: Any) -> Any:
+        def call(*args: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise requests.ConnectionError("the node is away")
+            return ask(*args)
+
+        return call
+
+    monkeypatch.setattr(reader.web3.eth, "get_block", answer_or_fail(get_block))
+    monkeypatch.setattr(reader.web3.eth, "get_logs", answer_or_fail(get_logs))
+    for answered in range(3):
+        left = answered
+        with pytest.raises(NodeUnavailable):
+            reader.poll()
+    left = 3
+    assert len(reader.poll().added) == 2 * DEPTH - 1
 
 
 def test_too_deep_reorganisation_is_refused(
