@@ -155,6 +155,35 @@ def test_a_kill_with_the_transaction_in_the_pool_posts_once(
     assert journal.unposted_batches() == []
 
 
+@pytest.mark.parametrize("asked", range(1, 4))
+def test_a_transaction_that_shows_itself_late_posts_once(
+    arena: Arena, shipped: Shipped, journal: Journal, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    """After the first, second, … of the questions by which it is looked for."""
+    arena.post(*drafts(arena, shipped, 1))
+    batch = _written(arena, journal, drafts(arena, shipped, 2))
+    settlement = arena.networks[PROVIDER].settlement
+    post, count = settlement.post_batch, 0
+
+    def late(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def question(*given: Any) -> Any:
+            nonlocal count
+            count += 1
+            answered = ask(*given)
+            if count == asked:
+                post(batch.root, batch.count)
+            return answered
+
+        return question
+
+    monkeypatch.setattr(settlement, "batch", late(settlement.batch))
+    monkeypatch.setattr(settlement, "next_nonce", late(settlement.next_nonce))
+    monkeypatch.setattr(settlement, "post_batch", lambda *given: pytest.fail("posted again"))
+    poster(arena, journal).turn()
+    assert count >= asked and len(batches(arena)) == 2
+    assert journal.unposted_batches() == [] and journal.counts()["pending"] == 0
+
+
 def test_a_batch_whose_nonce_is_gone_is_built_again(
     arena: Arena, shipped: Shipped, journal: Journal
 ) -> None:

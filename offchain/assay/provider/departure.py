@@ -123,9 +123,9 @@ class Action:
 def remainder(view: View) -> Remainder:
     """Read it anew."""
     network, address, health = view.network, view.address, view.health()
+    claims = view.records.claims()  # first: one that is posted meanwhile is among both
     batches = view.records.open_batches()
     posted = [batch for batch in batches if batch.posted]
-    claims = view.records.claims()
     now = max(network.now(), int(time.time()))  # an idle chain's newest block may be old
     return Remainder(
         now=now,

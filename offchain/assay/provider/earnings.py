@@ -146,8 +146,8 @@ class Statement:
 def statement(view: View, by: By) -> Statement:
     """Read everything and reconcile it."""
     network, address = view.network, view.address
+    claims = view.records.claims()  # first: what these know as paid, the chain knows, too
     books = read_books(network, address)
-    claims = view.records.claims()
     lines, total = tallies(claims, books.payments, _key(view, by))
     slashes = history(network.providers, "Slashed", network.deployment.block, provider=address)
     rewards = work_rewards(network, address, day_of(network.now()))

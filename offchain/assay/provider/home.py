@@ -53,7 +53,7 @@ class Home:
         """The id of the process that serves; None if there is none."""
         try:
             with self._lock.open("r+") as file:
-                if _taken(file.fileno()):
+                if _taken(file.fileno(), fcntl.LOCK_SH):  # several may look at once
                     return None
                 return int(file.read() or 0)
         except (FileNotFoundError, ValueError):
@@ -81,10 +81,10 @@ def _taken_soon(handle: int) -> bool:
     return False
 
 
-def _taken(handle: int) -> bool:
+def _taken(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     """Take the lock, which ends with the file's closing; False if another process has it."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -117,17 +117,22 @@ class Poster:
         return count(address, "pending") > count(address, "latest")
 
     def _settle(self, batch: Batch) -> None:
-        settlement = self._network.settlement
+        if self._found(batch):
+            return
+        next_nonce = self._network.settlement.next_nonce(self._address)
+        if next_nonce == batch.nonce and batch.count <= self._room():
+            self._post(batch)
+        elif not self._found(batch):  # it may have become visible between these questions
+            self._journal.dissolve(batch.nonce)
+            logs.warning("batch_dissolved", batch=batch.batch_id, nonce=batch.nonce)
+
+    def _found(self, batch: Batch) -> bool:
+        """Whether the chain holds the batch; noted if so."""
         if self._on_chain(batch):
             self._journal.mark_posted(batch.nonce, None)
             logs.event("batch_found", batch=batch.batch_id)
-        elif self._moved(batch, None):
-            return
-        elif settlement.next_nonce(self._address) == batch.nonce and batch.count <= self._room():
-            self._post(batch)
-        else:
-            self._journal.dissolve(batch.nonce)
-            logs.warning("batch_dissolved", batch=batch.batch_id, nonce=batch.nonce)
+            return True
+        return self._moved(batch, None)
 
     def _on_chain(self, batch: Batch) -> bool:
         return bool(self._network.settlement.batch(batch.batch_id).posted_at)
@@ -143,6 +148,9 @@ class Poster:
         for nonce in range(max(0, end - NONCES_BACK), end):
             place = settlement.batch_id(self._address, batch.root, batch.count, nonce)
             if settlement.batch(place).posted_at:
+                if nonce == batch.nonce:
+                    self._journal.mark_posted(nonce, transaction)
+                    return True
                 self._journal.move(batch.nonce, nonce, place, transaction)
                 logs.warning("batch_moved", batch=place, nonce=nonce, before=batch.nonce)
                 return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,16 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_nothing(tmp_path: P
     with home.held():
         assert home.process() is not None
     assert home.process() is None
+
+
+def test_who_looks_at_once_sees_the_same(tmp_path: Path) -> None:
+    """A process that ended leaves its id; somebody else's look must not bring it back to life."""
+    home = Home(tmp_path / "data")
+    with home.held():
+        pass
+    with home._lock.open("r+") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert home.process() is None
 
 
 def test_leaving_is_on_disk(tmp_path: Path) -> None:
