@@ -171,7 +171,8 @@ def _logged(stage: Stage, name: str) -> Callable[[], bool | None]:
     """Whether a service without an HTTP interface has logged that it is ready."""
 
     def ready() -> bool | None:
-        events = (line for line in stage.log(name).splitlines() if line.startswith("{"))
+        whole = stage.log(name).split("\n")[:-1]
+        events = (line for line in whole if line.startswith("{"))
         return True if any(json.loads(line).get("event") == "ready" for line in events) else None
 
     return ready

@@ -73,12 +73,14 @@ class Stage:
             raise told from error
 
     def start_anvil(self, port: int) -> Anvil:
+        self._check_told()
         self.anvil = Anvil(port=port, log=self.folder / "anvil.log")
         self._processes.append(self.anvil.process)
         return self.anvil
 
     def start(self, name: str, arguments: list[str], settings: Mapping[str, object]) -> None:
         """Start `assay ARGUMENTS` with the given ASSAY_* settings and no others."""
+        self._check_told()
         env = {key: value for key, value in os.environ.items() if not key.startswith("ASSAY_")}
         env["OMP_NUM_THREADS"] = "1"  # several processes share few cores: spinning only hurts
         env |= {f"ASSAY_{key.upper()}": str(value) for key, value in settings.items()}
@@ -125,9 +127,13 @@ class Stage:
         self._told_to_end = KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
         raise self._told_to_end
 
-    def _check_alive(self, what: str) -> None:
-        if self._told_to_end is not None:  # and what it raised was lost on the way
+    def _check_told(self) -> None:
+        """Raise again what a signal raised, and what was lost on its way."""
+        if self._told_to_end is not None:
             raise self._told_to_end
+
+    def _check_alive(self, what: str) -> None:
+        self._check_told()
         for process in self._processes:
             if not process.running():
                 raise EnvironmentMissing(

@@ -15,7 +15,7 @@ from assay.cli.main import commands
 from assay.core.vouchers import day_of
 from assay.core.wire import hexed
 from assay.demo.parties import PREPAID_MICRO_USD
-from tests.e2e.chaos.sources import Answer, answers, events, journal, named
+from tests.e2e.chaos.sources import Answer, answers, charges, events, journal, named
 from tests.e2e.chaos.town import CHANNEL_MICRO_USD, Town
 
 
@@ -56,7 +56,7 @@ def check(town: Town, receipts: Sequence[str]) -> Books:
 
 
 def _compare(town: Town, receipts: Sequence[str]) -> Books:
-    found, claims, answered = events(town), journal(town), answers(town)
+    found, claims, answered = events(town), journal(town.services.provider), answers(town)
     paid = [hexed(event.args["job_id"]) for event in named(found, "ClaimFinalised")]
     provider = town.arena.address("honest provider")
     honest = {job_id for job_id, answer in answered.items() if answer.provider == provider}
@@ -65,7 +65,7 @@ def _compare(town: Town, receipts: Sequence[str]) -> Books:
         claims=len(claims),
         lost=sorted(given - set(paid)) + _altered(answered, claims),
         twice=_twice(town, found, paid, claims),
-        overspent=_overspent(town, found, claims) + _uncharged(answered, claims),
+        overspent=_overspent(town, found, claims) + _uncharged(town, answered, claims),
         misjudged=_misjudged(town, found),
         differences=_differences(town, found),
     )
@@ -80,10 +80,13 @@ def _altered(answered: dict[str, Answer], claims: dict[str, tuple[int, str]]) ->
     ]
 
 
-def _uncharged(answered: dict[str, Answer], claims: dict[str, tuple[int, str]]) -> list[str]:
+def _uncharged(
+    town: Town, answered: dict[str, Answer], claims: dict[str, tuple[int, str]]
+) -> list[str]:
     """Claims that the gateway pays and its customer does not, and answers at another price."""
-    unknown = [f"{job_id}: paid, but no answer to charge" for job_id in claims.keys() - answered]
-    return sorted(unknown) + [
+    charged = charges(town)
+    missing = [job_id for job_id, (price, _) in claims.items() if charged.get(job_id) != price]
+    return [f"{job_id}: paid, and its customer was not charged" for job_id in sorted(missing)] + [
         f"{job_id}: {answer.charged} charged, price {answer.price}"
         for job_id, answer in answered.items()
         if answer.charged != answer.price
@@ -139,8 +142,9 @@ def _misjudged(town: Town, found: Sequence[Event]) -> list[str]:
         or (event.args["game_id"] in town.false_games and event.args["winner"] != provider)
     ]
     convicted = len(named(found, "ClaimConvicted"))
-    if convicted != len(town.lies):
-        lost.append(f"{convicted} claims are convicted, {len(town.lies)} are lies")
+    lies = len(journal(town.services.cheat))
+    if convicted != lies or lies < len(town.lies):
+        lost.append(f"{convicted} claims are convicted, {lies} are lies")
     return lost
 
 

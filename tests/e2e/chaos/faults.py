@@ -8,12 +8,13 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 from tests.e2e.chaos.load import Outcome, ask
 from tests.e2e.chaos.town import Town
-from tests.integration.services import Running
+from tests.integration.services import Running, wait_for
 from tests.support.bad_providers import Habit
 
 REORGANISED = 20
@@ -40,11 +41,18 @@ def engine_killed(town: Town, draw: Random) -> None:
     """The process in which the provider decodes; the provider lives."""
     time.sleep(draw.uniform(0, 1))
     provider = town.services.provider.process.pid
-    tasks = Path(f"/proc/{provider}/task").glob("*/children")
-    children = [pid for task in tasks for pid in task.read_text().split()]
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
-    (engine,) = (int(pid) for pid, command in commands.items() if "engine.process" in command)
-    os.kill(engine, signal.SIGKILL)
+    os.kill(wait_for(lambda: _engine_of(provider), 30, "an engine's process"), signal.SIGKILL)
+
+
+def _engine_of(provider: int) -> int | None:
+    """The one child that decodes; threads and processes may end while they are looked at."""
+    engines = []
+    for task in Path(f"/proc/{provider}/task").iterdir():
+        with suppress(OSError):
+            for pid in (task / "children").read_text().split():
+                if "engine.process" in Path(f"/proc/{pid}/cmdline").read_text():
+                    engines.append(int(pid))
+    return engines[0] if len(engines) == 1 else None
 
 
 def challenger_killed(town: Town, draw: Random) -> None:

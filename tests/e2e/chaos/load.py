@@ -19,17 +19,21 @@ from typing import Any
 import httpx
 import openai
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
-RECOVERY_SECONDS = 60.0
+RECOVERY_SECONDS = 150.0
 ENOUGH = 3
 WORDS = ("Return the number of", "Open the file", "A list of", "Raise an error if")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request: an answer's receipt id, an error in a word, or neither."""
+    """What became of one request: an answer's receipt id, an error in a word, or neither.
 
+    `asked`, `at`: when it began and ended.
+    """
+
+    asked: float
     at: float
     receipt_id: str | None = None
     refusal: str | None = None
@@ -38,19 +42,24 @@ class Outcome:
 
 def ask(client: openai.OpenAI, stream: bool, **request: Any) -> Outcome:
     """One completion."""
+    asked = time.monotonic()
+    found = _ask(client, stream, **request)
+    return Outcome(asked, time.monotonic(), **found)
+
+
+def _ask(client: openai.OpenAI, stream: bool, **request: Any) -> dict[str, Any]:
     try:
-        found = _streamed(client, **request) if stream else _whole(client, **request)
-        return Outcome(time.monotonic(), **found)
+        return _streamed(client, **request) if stream else _whole(client, **request)
     except openai.APITimeoutError:
-        return Outcome(time.monotonic(), unclear="no answer in time")
+        return {"unclear": "no answer in time"}
     except openai.APIStatusError as error:
         if error.code is None or error.status_code == 500:
-            return Outcome(time.monotonic(), unclear=f"{error.status_code}: {error.message[:200]}")
-        return Outcome(time.monotonic(), refusal=f"{error.status_code} {error.code}")
+            return {"unclear": f"{error.status_code}: {error.message[:200]}"}
+        return {"refusal": f"{error.status_code} {error.code}"}
     except (openai.APIConnectionError, httpx.TransportError):
-        return Outcome(time.monotonic(), refusal="connection")
+        return {"refusal": "connection"}
     except openai.APIError as error:  # an event of a stream
-        return Outcome(time.monotonic(), refusal=f"event {error.code}")
+        return {"refusal": f"event {error.code}"}
 
 
 def _whole(client: openai.OpenAI, **request: Any) -> dict[str, Any]:
@@ -111,10 +120,11 @@ class Load:
                 self._over.wait(PAUSE_SECONDS)
 
     def recovery(self, moment: float) -> float:
-        """Seconds from a moment on to the first of the answers that show that all is well."""
+        """Seconds from a moment on to the first of the answers that show that all is well: to
+        requests that were sent after it."""
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
-            since = [one for one in list(self.outcomes) if one.at > moment]
+            since = [one for one in list(self.outcomes) if one.asked > moment]
             answers = [one.at for one in since if one.receipt_id is not None]
             if len(answers) >= ENOUGH:
                 return min(answers) - moment

@@ -11,16 +11,20 @@ from assay.chain.settlement import ClaimStatus
 from assay.core.game import Player
 from tests.e2e.chaos.sources import held_back, journal_rows, uncollected
 from tests.e2e.chaos.town import Town
-from tests.integration.services import wait_for
+from tests.integration.services import Running, wait_for
 
-SETTLE_SECONDS = 180.0
-"""Of each step, on a machine that is busy with other things."""
+SETTLE_SECONDS = 300.0
+"""Of each step, on a machine that is busy with other things: more than a lease of one who was
+killed."""
 
+_WAITING = "SELECT COUNT(*) FROM claims WHERE batch_nonce IS NULL"
 _PLACES = "SELECT batch_id, place, state FROM claims JOIN batches ON nonce = batch_nonce"
 
 
 def settle(town: Town) -> None:
-    """Claims posted, games decided, windows over, all paid, charged and collected, and indexed."""
+    """Jobs ended, claims posted, games decided, windows over, all paid, charged, collected, and
+    indexed."""
+    _wait(town, _idle, "the end of all jobs")
     _wait(town, _posted, "the posting of all claims")
     _wait(town, _convicted, "the conviction of all lies")
     for game in town.false_games:
@@ -46,18 +50,33 @@ def _wait(town: Town, done: Any, what: str) -> None:
     wait_for(lambda: True if done(town) else None, SETTLE_SECONDS, what)
 
 
+def _idle(town: Town) -> bool:
+    """Whether providers have ended what they began, for gateways that may have given it up."""
+    return not any(map(_running, (town.services.provider, town.services.cheat)))
+
+
+def _running(provider: Running) -> bool:
+    try:
+        told = httpx.get(f"{provider.url}/health", timeout=10).json()
+    except httpx.HTTPError:
+        return True
+    return any(model["running"] for model in told["models"])
+
+
 def _posted(town: Town) -> bool:
     """Whether every claim of the provider is in a batch that the chain holds."""
     provider, settlement = town.services.provider, town.arena.network.settlement
-    ((waiting,),) = journal_rows(provider, "SELECT COUNT(*) FROM claims WHERE batch_nonce IS NULL")
+    ((waiting,),) = journal_rows(provider, _WAITING)
     ids = journal_rows(provider, "SELECT batch_id FROM batches")
     return not waiting and all(settlement.batch(batch_id).posted_at for (batch_id,) in ids)
 
 
 def _convicted(town: Town) -> bool:
+    """Whether every claim of the cheating provider is: each is a lie."""
+    ((waiting,),) = journal_rows(town.services.cheat, _WAITING)
     rows = journal_rows(town.services.cheat, _PLACES)
     settlement = town.arena.network.settlement
-    return len(rows) >= len(town.lies) and all(
+    return not waiting and all(
         settlement.status(batch_id, place) is ClaimStatus.CONVICTED for batch_id, place, _ in rows
     )
 

@@ -40,9 +40,9 @@ def named(found: Sequence[Event], name: str) -> list[Event]:
     return [event for event in found if event.name == name]
 
 
-def journal(town: Town) -> dict[str, tuple[int, str]]:
-    """(price, state) of the honest provider's claims by job id."""
-    rows = journal_rows(town.services.provider, "SELECT job_id, receipt, state FROM claims")
+def journal(provider: Running) -> dict[str, tuple[int, str]]:
+    """(price, state) of a provider's claims by job id."""
+    rows = journal_rows(provider, "SELECT job_id, receipt, state FROM claims")
     return {
         hexed(job_id): (parse_receipt(json.loads(receipt)).price, state)
         for job_id, receipt, state in rows
@@ -68,6 +68,12 @@ def answers(town: Town) -> dict[str, Answer]:
         )
         for job_id, job, receipt, charged in _gateway_rows(town, query)
     }
+
+
+def charges(town: Town) -> dict[str, int]:
+    """What customers were charged, by job id, whether their answers came or not."""
+    rows = _gateway_rows(town, select(usage.c.receipt_id, usage.c.price))
+    return {hexed(bytes(job_id)): price for job_id, price in rows}
 
 
 def held_back(town: Town) -> int:

@@ -67,7 +67,7 @@ class Services:
 
 @dataclass
 class Town:
-    """What runs. `lies`: receipt ids of the cheating provider's answers, each to be convicted;
+    """What runs. `lies`: receipt ids of the cheating provider's answers that were waited for;
     `first_day`: the chain's day at the founding; `begun`: the node's first block of its own."""
 
     arena: Arena
@@ -97,22 +97,18 @@ class Town:
         return self.only(self.arena.address("honest provider"))
 
     def lie(self) -> None:
-        """Have the cheating provider answer once: its claim is to be challenged and convicted."""
+        """Have the cheating provider answer: its claim is to be challenged and convicted."""
         request = self.only(self.arena.address("cheating provider"))
-        with self.client() as client:
-            found = ask(client, False, prompt=f"Lie {len(self.lies)}", max_tokens=3, **request)
-        assert found.receipt_id is not None, found
-        self.lies.append(found.receipt_id)
+        self.lies.append(self._answered(f"Lie {len(self.lies)}", request))
 
     def accuse(self) -> None:
         """Challenge a right claim of the honest provider, and never move again: it must win."""
-        with self.client() as client:
-            found = ask(client, False, prompt="True", max_tokens=3, **self.honest())
-        assert found.receipt_id is not None, found
-        batch = wait_for(lambda: self.batch(str(found.receipt_id)), BATCH_SECONDS, "the batch")
+        receipt_id = self._answered("True", self.honest())
+        batch = wait_for(lambda: self.batch(receipt_id), BATCH_SECONDS, "the batch")
         place = f"{batch['batch_id']}/{batch['index']}"
-        served = httpx.get(f"{self.services.provider.url}/v1/claims/{place}", timeout=10).json()
-        data, salt = ClaimData.parse(served), keccak(b"accuser %d" % len(self.false_games))
+        served = httpx.get(f"{self.services.provider.url}/v1/claims/{place}", timeout=60)
+        served.raise_for_status()
+        data, salt = ClaimData.parse(served.json()), keccak(b"accuser %d" % len(self.false_games))
         arguments = data.batch_id, data.index, data.receipt, data.proof, data.job
         games = Games(self.arena.networks["accuser"])
         self.false_games.append(games.open(*arguments, self.arena.header, 1, salt)[0])
@@ -120,10 +116,21 @@ class Town:
     def batch(self, receipt_id: str) -> dict[str, Any] | None:
         """The batch of an answer, once the gateway has seen it on chain."""
         url = f"{self.services.gateway.url}/v1/receipts/{receipt_id}"
-        answer = httpx.get(url, headers=bearer(self.key), timeout=10)
-        answer.raise_for_status()
-        found: dict[str, Any] | None = answer.json()["batch"]
+        try:
+            answer = httpx.get(url, headers=bearer(self.key), timeout=10)
+        except httpx.HTTPError:
+            return None
+        found: dict[str, Any] | None = answer.json()["batch"] if answer.is_success else None
         return found
+
+    def _answered(self, prompt: str, request: dict[str, Any]) -> str:
+        """Ask until there is an answer; its receipt id. What was refused may be claimed, too."""
+        with self.client() as client:
+            return wait_for(
+                lambda: ask(client, False, prompt=prompt, max_tokens=3, **request).receipt_id,
+                BATCH_SECONDS,
+                f"an answer to {prompt!r}",
+            )
 
     def restart(self, service: Running, clock_ahead: int = 0) -> None:
         """`clock_ahead`: by how many seconds its wall clock is wrong."""

@@ -9,6 +9,7 @@ import pytest
 
 from assay.chain.anvil import Anvil
 from assay.chain.games import Games
+from assay.chain.parameters import DEMO
 from assay.core.types import Op, SamplingParams
 from assay.demo.recompute import recomputation
 from assay.demo.result import Recomputation
@@ -18,6 +19,8 @@ from assay.trace.commitment import ModelCommitment
 from assay.trace.execute import Tamper
 from scripts.bench.arena import Arena, Lie
 
+SLOW = replace(DEMO, window_seconds=1_200)
+"""Rules with time for a recomputation on any machine."""
 PROMPT = tuple(range(5, 25))
 PARAMS = SamplingParams(4)
 WRONG = 2
@@ -37,7 +40,7 @@ def engine(commitment: ModelCommitment) -> Engine:
 @pytest.fixture(scope="module")
 def arena(commitment: ModelCommitment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     with Anvil() as anvil:
-        yield Arena(anvil, commitment, tmp_path_factory.mktemp("arena"))
+        yield Arena(anvil, commitment, tmp_path_factory.mktemp("arena"), SLOW)
 
 
 @pytest.fixture
