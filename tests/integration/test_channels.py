@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from assay.chain.anvil import dev_account
 from assay.chain.ledger import ChannelState
 from assay.chain.wallets import accepts
 from assay.core.database import open_database, reading, sqlite_url, writing
-from assay.core.errors import InputError
+from assay.core.errors import InputError, NodeUnavailable
 from assay.core.signing import sign_voucher
 from assay.core.types import Hash, Receipt
 from assay.core.vouchers import SignedVoucher, Voucher
@@ -179,6 +179,33 @@ def test_a_day_is_collected_before_it_is_too_late(till: Till) -> None:
     assert till.look().ceiling == 60
 
 
+def test_what_was_collected_of_yesterday_is_not_taken_from_today_again(till: Till) -> None:
+    """The books may not know it yet: the replica that sent the voucher was killed then."""
+    till.open(100, till.payee)
+    day = till.chain_time.day
+    till.spend(40)
+    till.bank.next_day()
+    assert till.look().ceiling == 60
+    till.bank.networks["gateway"].ledger.collect(till.channels.sign(till.owner, day, 40))
+    assert (till.balance(), till.row(day).collected) == (40, 0)
+    assert till.look().ceiling == 60
+
+
+def test_yesterday_is_read_whatever_the_day_before_left(till: Till) -> None:
+    """Of that day the ledger says nothing any more."""
+    till.open(100, till.payee)
+    day = till.chain_time.day
+    till.spend(30)
+    till.bank.next_day()
+    till.look()
+    till.bank.next_day()
+    till.chain_time.read()
+    row = till.row(day)
+    assert (row.metered, row.collected, till.chain_time.day) == (30, 0, day + 2)
+    found = till.channels.read(till.owner, day + 1)
+    assert (found.ceiling, found.collected) == (100, 0)
+
+
 def test_a_session_key_counts_from_the_day_on_which_the_ledger_takes_it(till: Till) -> None:
     till.open(100, till.bank.address("stranger"))
     assert not till.spend(1)
@@ -204,6 +231,43 @@ def test_an_owners_voucher_that_paid_too_much_becomes_prepaid(till: Till) -> Non
         till.collector().turn()
         assert (till.prepaid(), till.row(day).returned) == (15, 15)
     assert till.spend(15) and till.prepaid() == 0
+
+
+def test_what_was_given_back_repays_nothing(till: Till) -> None:
+    """It is prepaid already; of its day no dollar is left."""
+    till.open(100, NOBODY)
+    day = till.chain_time.day
+    asyncio.run(till.channels.post(till.voucher(50)))
+    till.spend(30, wanted=50)
+    till.collector().turn()
+    till.bank.next_day()
+    till.look()
+    till.collector().turn()
+    assert (till.prepaid(), till.row(day).returned) == (20, 20)
+    with writing(till.engine) as connection:
+        connection.execute(update(accounts).values(prepaid=-5))
+        write_readings(connection, [till.channels.read(till.owner, day)])
+    row = till.row(day)
+    assert (row.ceiling, row.metered, row.repaid, till.prepaid()) == (50, 30, 0, -5)
+
+
+def test_a_channel_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till.open(100, till.payee)
+    till.bank.next_day()
+    till.chain_time.read()
+
+    def away(*args: Any) -> Reading:
+        raise NodeUnavailable("the node is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(till.channels, "read", away)
+        for _ in range(2):  # also when it was asked just before
+            with pytest.raises(NodeUnavailable):
+                asyncio.run(till.channels.renew(till.owner))
+    assert till.look().ceiling == 100
+    asyncio.run(till.channels.renew(till.owner))
 
 
 def test_a_voucher_that_is_collected_while_the_channel_is_read(

@@ -30,6 +30,8 @@ SWITCH_SECONDS = 0.0005
 """How long a thread that computes or commits waits, each time it comes back from C, for one that
 runs Python: the event loop's turns are shorter than the interpreter's own 5 ms."""
 BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep idle connections: a request must not meet the closing of its own."""
 DRAIN_SECONDS = 20.0
 BACKOFF_LIMIT_SECONDS = 30.0
 
@@ -178,6 +180,7 @@ def _server(endpoint: HttpEndpoint) -> uvicorn.Server:
         log_level=logging.WARNING,
         access_log=False,
         timeout_graceful_shutdown=int(DRAIN_SECONDS),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     return Server(config)
 

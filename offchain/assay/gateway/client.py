@@ -18,7 +18,7 @@ from assay.gateway.routing.addresses import PublicResolver, check_public
 
 CONNECTIONS = 1_024
 IDLE_SECONDS = 4.0
-"""An idle connection is closed sooner than providers close theirs, at 5 s."""
+"""An idle connection is closed sooner than servers close theirs, some of them after 5 s."""
 MAX_LINE = 1 << 20
 """Bytes of one line of a stream: an embedding of 80,000 elements."""
 MAX_ANSWER = 32_000_000

@@ -1,6 +1,6 @@
 """Who is there: asks providers what they offer, all the time, so that requests need not wait.
 
-A provider that does not answer is left out until it does.
+A provider that twice does not answer is left out until it does.
 """
 
 from __future__ import annotations
@@ -94,16 +94,17 @@ class Directory:
         return task
 
     async def _ask(self, url: str) -> None:
-        offers: list[Offer] = []
+        catalogue = self._router.catalogue
         try:
             offers = await fetch_offers(self._client, url)
             by = self._known().get(url)
             expected = [o for o in offers if by is None or o.address in by]
             offers = [offer for offer in expected if await self._can_serve(offer)]
         except AssayError as error:
-            offers = []
             logs.warning("provider_unavailable", url=url, error=error.message)
-        self._router.catalogue.update(url, offers, time.monotonic())
+            catalogue.missed(url, time.monotonic())
+        else:
+            catalogue.update(url, offers, time.monotonic())
 
     async def _can_serve(self, offer: Offer) -> bool:
         """Whether the model is registered, its tokenizer known, and the offer for what it gives."""

@@ -118,16 +118,18 @@ def _checked_batch(desk: Desk, given: Any, statement: Receipt) -> dict[str, Any]
 
 
 def _claim(desk: Desk, batch: dict[str, Any]) -> dict[str, Any]:
-    """The claim's state on chain now."""
+    """The claim's state on chain now: time and games first, for if the claim ends meanwhile, its
+    status is what counts."""
     settlement, game = desk.network.settlement, desk.network.game
     batch_id = bytes.fromhex(batch["batch_id"][2:])
     claim_id = settlement.claim_id(batch_id, batch["index"])
+    now, open_games = desk.network.now(), game.open_games(claim_id)
     return {
         "claim_id": hexed(claim_id),
         "status": settlement.status(batch_id, batch["index"]).name.lower(),
         "challenge_until": settlement.challenge_until(batch_id),
-        "open_games": game.open_games(claim_id),
-        "chain_time": desk.network.now(),
+        "open_games": open_games,
+        "chain_time": now,
     }
 
 

@@ -131,12 +131,28 @@ def test_a_batch_is_worked_on_by_one_gateway(books: tuple[Book, Book], engine: E
             first.set(taken.batch_id, status="failed"),
             first.answer(taken.batch_id, Answer(1, State.ANSWERED, 200, "r", "{}")),
             first.tie(taken.batch_id, 1, 0, bytes(32), None),
+            first.begin(taken.batch_id),
+            first.add_lines(taken.batch_id, [Line(1, "id", {})]),
+            first.advance(taken.batch_id, "in_progress", "validating"),
         ):
             with pytest.raises(LeaseLost):
                 await lost
         await second.set(taken.batch_id, release=True)
         assert await first.take([taken.batch_id]) is None
         assert await first.take([]) is not None
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_was_cancelled_does_not_go_on(books: tuple[Book, Book]) -> None:
+    async def run() -> None:
+        book, batch_id = books[0], (made := batch()).batch_id
+        await book.add(made)
+        await book.take([])
+        assert (await book.advance(batch_id, "in_progress", "validating")).status == "in_progress"
+        await book.cancel(made)
+        found = await book.advance(batch_id, "finalizing", "in_progress", finalizing=1)
+        assert (found.status, found.finalizing) == ("cancelling", None)
 
     asyncio.run(run())
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assay.core.errors import InputError
-from assay.gateway.routing.catalogue import OFFER_SECONDS, SILENT_SECONDS, Catalogue
+from assay.gateway.routing.catalogue import MISSES, OFFER_SECONDS, SILENT_SECONDS, Catalogue
 from assay.gateway.routing.preferences import ANY, Preferences
 from assay.gateway.routing.standing import Standing
 from assay.gateway.upstream import Offer
@@ -25,6 +25,12 @@ def catalogue(*offers: Offer, **fields: Any) -> Catalogue:
 def names(found: Catalogue, **wishes: Any) -> list[str]:
     standing = {"a": Standing(5, 0), "b": Standing(9, 1)}
     return [o.address for o in found.candidates("m", Preferences(**wishes), standing)]
+
+
+def refusal(found: Catalogue, **wishes: Any) -> tuple[str, int]:
+    with pytest.raises(InputError) as caught:
+        names(found, **wishes)
+    return caught.value.code, caught.value.status
 
 
 def test_the_cheapest_then_the_least_loaded_is_first() -> None:
@@ -104,12 +110,40 @@ def test_a_provider_that_fell_silent_is_withdrawn() -> None:
     found = catalogue(offer("a"))
     assert found.stale(["http://a", "http://b"], now=1.0) == ["http://b"]
     assert found.stale(["http://a"], now=OFFER_SECONDS) == ["http://a"]
-    found.update("http://a", [], now=OFFER_SECONDS)
-    assert found.models() == {}
+    found.missed("http://a", now=OFFER_SECONDS)
+    assert names(found) == ["a"]  # once may be an accident
     assert found.stale(["http://a"], now=OFFER_SECONDS + SILENT_SECONDS) == ["http://a"]
-    with pytest.raises(InputError) as caught:
-        names(found)
-    assert (caught.value.code, caught.value.status) == ("no_provider", 503)
+    found.missed("http://a", now=OFFER_SECONDS)
+    assert found.models() == {}
+    assert refusal(found) == ("no_provider", 503)
+    found.update("http://a", [offer("a")], now=OFFER_SECONDS)
+    found.missed("http://a", now=OFFER_SECONDS)
+    assert names(found) == ["a"]
+
+
+def test_who_is_silent_is_not_said_not_to_exist() -> None:
+    """A caller may come again: the wish can be met, or the model be served, by who is away."""
+    found = catalogue(offer("a"), offer("b"))
+    for _ in range(MISSES):
+        found.missed("http://b", now=1.0)
+    assert names(found) == ["a"]
+    assert refusal(found, only=("b",)) == ("no_provider", 503)
+    assert refusal(found, only=("b",), max_input=1) == ("provider_not_found", 404)
+    assert refusal(found, only=("x",)) == ("provider_not_found", 404)
+    fresh = catalogue(offer("a", model="n"))
+    assert refusal(fresh) == ("model_not_found", 404)
+    fresh.missed("http://b", now=1.0)
+    assert refusal(fresh) == ("no_provider", 503)
+    own = catalogue(offer("a", model="n"), own=frozenset(("http://a",)))
+    own.missed("http://b", now=1.0)
+    assert refusal(own) == ("model_not_found", 404)
+
+
+def test_a_provider_that_offers_nothing_any_more_is_withdrawn_at_once() -> None:
+    found = catalogue(offer("a"))
+    found.update("http://a", [], now=1.0)
+    assert found.models() == {}
+    assert refusal(found) == ("no_provider", 503)
 
 
 def test_a_provider_of_two_models() -> None:

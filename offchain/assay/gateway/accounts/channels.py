@@ -21,7 +21,7 @@ from assay.chain.ledger import ChannelState
 from assay.chain.network import Network
 from assay.core import logs
 from assay.core.database import reading
-from assay.core.errors import AssayError, ContractReverted, InputError
+from assay.core.errors import AssayError, ContractReverted, InputError, NodeUnavailable
 from assay.core.signing import sign_voucher
 from assay.core.vouchers import SignedVoucher, Voucher
 from assay.gateway.accounts.keys import open_account
@@ -71,6 +71,7 @@ class Channels:
         self._time = chain_time
         self._read_at: dict[tuple[str, int], float] = {}
         self._refreshing: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._unread: set[tuple[str, int]] = set()
 
     @property
     def payee(self) -> str:
@@ -85,12 +86,21 @@ class Channels:
             self._begin(owner)
 
     async def renew(self, owner: str) -> bool:
-        """Read the channel now, unless that was done just before."""
-        age = self._age(owner)
-        if age is not None and age < RETRY_SECONDS:
-            return False
-        await self.refresh(owner)
-        return True
+        """Read the channel now, unless that was done just before.
+
+        Raises `NodeUnavailable` if it cannot be read: nobody knows that there is too little.
+        """
+        age, place = self._age(owner), (owner, self._time.day)
+        due = age is None or age >= RETRY_SECONDS
+        if due:
+            if (under_way := self._refreshing.get(place)) is not None:
+                await asyncio.shield(under_way)  # it may have begun before the owner paid in
+            await self.refresh(owner)
+        if place in self._unread:
+            raise NodeUnavailable(
+                f"the chain does not say what the channel of {owner} holds; repeat the request"
+            )
+        return due
 
     async def refresh(self, owner: str) -> None:
         """Read the channel; if the node is away, the books keep what they had."""
@@ -110,7 +120,9 @@ class Channels:
         try:
             found = await run_in_threadpool(self.read, owner, day)
             await self._writer.write(write_readings, found)
+            self._unread.discard((owner, day))
         except AssayError as error:
+            self._unread.add((owner, day))
             logs.warning("channel_unread", owner=owner, error=error.message)
         finally:
             self._mark(owner, day)
@@ -157,22 +169,18 @@ class Channels:
         ledger = self._network.ledger.address
         return sign_voucher(self._account, voucher, self._network.chain_id, ledger)
 
-    def known(self, owner: str) -> ChannelDay:
-        """Today's channel in the books."""
-        return self._known(owner, self._time.day)
-
     def _known(self, owner: str, day: int) -> ChannelDay:
         with reading(self._engine) as connection:
-            row = connection.execute(_FIND, {"o": owner, "d": day}).mappings().first()
-        return ChannelDay(owner, day) if row is None else ChannelDay(**dict(row))
+            return find_day(connection, owner, day)
 
     def _promised(self, owner: str, day: int, state: ChannelState, block: int) -> int:
         """Dollars of the deposit that yesterday's answers will take: they are no more today's."""
         before = self._known(owner, day - 1)
-        open_ = before.metered + before.reserved - before.collected
-        if open_ <= 0 or not state.deposit:
-            return 0
+        spent = before.metered + before.reserved
+        if day < self._time.day or spent <= before.collected or not state.deposit:
+            return 0  # of the day before yesterday nothing can be collected any more
         last = self._network.ledger.channel_state(owner, self.payee, day - 1, block)
+        open_ = spent - last.collected  # the books may not know yet what was collected
         return min(max(open_ - (last.left - last.deposit), 0), state.deposit)
 
     def _collectable(self, signed: SignedVoucher, block: int) -> int | None:
@@ -189,12 +197,19 @@ class Channels:
     def _mark(self, owner: str, day: int) -> None:
         if len(self._read_at) >= MAX_KNOWN:
             self._read_at.clear()
+            self._unread.clear()
         self._read_at[owner, day] = time.monotonic()
 
 
 _FIND = select(channel_days).where(
     channel_days.c.owner == bindparam("o"), channel_days.c.day == bindparam("d")
 )
+
+
+def find_day(connection: Connection, owner: str, day: int) -> ChannelDay:
+    """A day of a channel in the books."""
+    row = connection.execute(_FIND, {"o": owner, "d": day}).mappings().first()
+    return ChannelDay(owner, day) if row is None else ChannelDay(**dict(row))
 
 
 def write_readings(connection: Connection, found: Sequence[Reading]) -> list[None]:

@@ -134,9 +134,9 @@ class Collector:
         """Dollars beyond what was metered become prepaid; credit is the day's, and lapses."""
         payee = self.channels.payee
         state = self.network.ledger.channel_state(row.owner, payee, row.day)
-        amount = min(row.collected - row.metered, state.collected_usdc)
-        if amount > 0:
-            self.writer.submit(_give_back, (row.owner, row.day, amount)).result()
+        brought = (row.owner, row.day, state.collected_usdc)
+        amount = self.writer.submit(_give_back, brought).result()
+        if amount:
             logs.event("given_back", owner=row.owner, day=row.day, micro_usd=amount)
 
 
@@ -150,13 +150,16 @@ _OVER = select(channel_days).where(
 )
 
 
-def _give_back(connection: Connection, given: Sequence[tuple[str, int, int]]) -> list[None]:
-    """Credit owners, as (owner, day, micro-USD), once for each day."""
-    page = Page(connection, {owner for owner, _, _ in given}, {day for _, day, _ in given})
-    for owner, day, amount in given:
+def _give_back(connection: Connection, brought: Sequence[tuple[str, int, int]]) -> list[int]:
+    """Credit owners, as (owner, day, dollars collected of it), once for each day; micro-USD."""
+    page = Page(connection, {owner for owner, _, _ in brought}, {day for _, day, _ in brought})
+    given = [0] * len(brought)
+    for place, (owner, day, dollars) in enumerate(brought):
         row = page.days[owner, day]
-        if row.returned == 0:
-            row.returned = amount
+        amount = min(row.collected - row.metered, dollars)
+        # Of what another replica has charged meanwhile, or will, nothing is given back.
+        if amount > 0 and not row.returned and not row.reserved:
+            row.returned = given[place] = amount
             page.accounts[owner].prepaid += amount
     page.write()
-    return [None] * len(given)
+    return given

@@ -59,7 +59,7 @@ class ChannelDay:
 
     @property
     def left(self) -> int:
-        return max(self.ceiling - self.metered - self.reserved, 0)
+        return max(self.ceiling - self.metered - self.reserved - self.returned, 0)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Engine, cast, func, select
 
 from assay.core.database import reading
 from assay.core.vouchers import DAY_SECONDS
-from assay.gateway.accounts.channels import Channels
+from assay.gateway.accounts.channels import Channels, find_day
 from assay.gateway.accounts.page import Account, ChannelDay
 from assay.gateway.chain_time import ChainTime
 from assay.gateway.tables import accounts, usage
@@ -69,8 +69,8 @@ class Usage:
         with reading(self._engine) as connection:
             row = connection.execute(select(accounts).where(accounts.c.owner == owner)).mappings()
             found = row.first()
-        account = Account(owner, 0, 0) if found is None else Account(**dict(found))
-        return account, self._channels.known(owner)
+            channel = find_day(connection, owner, self._time.day)
+        return Account(owner, 0, 0) if found is None else Account(**dict(found)), channel
 
 
 _COLUMNS: Mapping[By, ColumnElement[Any]] = {

@@ -99,12 +99,23 @@ class Book:
         if not await self._writer.write(_set, (self._holder, batch_id, values)):
             raise LeaseLost(batch_id)
 
+    async def advance(self, batch_id: str, status: str, before: str, **values: Any) -> Batch:
+        """The batch, now of a status if it was of the one before it: a cancellation that came
+        meanwhile stands. `LeaseLost` if we do not hold it."""
+        changed = {"status": status, **values}
+        if not await self._writer.write(_advance, (self._holder, batch_id, before, changed)):
+            raise LeaseLost(batch_id)
+        return await self.renew(batch_id)
+
     async def begin(self, batch_id: str) -> None:
-        """Forget the lines of a validation that was interrupted."""
-        await self._writer.write(_forget, batch_id)
+        """Forget the lines of a validation that was interrupted; `LeaseLost` if it goes on."""
+        if not await self._writer.write(_forget, (self._holder, batch_id)):
+            raise LeaseLost(batch_id)
 
     async def add_lines(self, batch_id: str, lines: Sequence[Line]) -> None:
-        await self._writer.write(_add_lines, (batch_id, lines))
+        """`LeaseLost` if the batch is not ours any more."""
+        if not await self._writer.write(_add_lines, (self._holder, batch_id, lines)):
+            raise LeaseLost(batch_id)
 
     async def waiting(self, batch_id: str, after: int, limit: int) -> Sequence[Entry]:
         """Lines without an answer, in order, from behind a line on."""
@@ -252,14 +263,28 @@ def _set(
     ]
 
 
-def _forget(connection: Connection, ids: Sequence[str]) -> Sequence[None]:
+def _advance(
+    connection: Connection, wanted: Sequence[tuple[str, str, str, Mapping[str, Any]]]
+) -> Sequence[bool]:
+    found = []
+    for holder, batch_id, before, values in wanted:
+        found.append(_held(connection, holder, batch_id))
+        this = _is_held(holder, batch_id) & (batches.c.status == before)
+        connection.execute(update(batches).where(this).values(**values))
+    return found
+
+
+def _forget(connection: Connection, wanted: Sequence[tuple[str, str]]) -> Sequence[bool]:
+    found = [_held(connection, *one) for one in wanted]
+    ids = [batch_id for (_, batch_id), held in zip(wanted, found, strict=True) if held]
     connection.execute(delete(batch_lines).where(batch_lines.c.batch_id.in_(ids)))
-    return [None] * len(ids)
+    return found
 
 
 def _add_lines(
-    connection: Connection, added: Sequence[tuple[str, Sequence[Line]]]
-) -> Sequence[None]:
+    connection: Connection, added: Sequence[tuple[str, str, Sequence[Line]]]
+) -> Sequence[bool]:
+    found = [_held(connection, holder, batch_id) for holder, batch_id, _ in added]
     rows = [
         {
             "batch_id": batch_id,
@@ -268,11 +293,13 @@ def _add_lines(
             "body": json.dumps(line.body),
             "state": State.WAITING,
         }
-        for batch_id, lines in added
+        for (_, batch_id, lines), held in zip(added, found, strict=True)
         for line in lines
+        if held
     ]
-    connection.execute(insert(batch_lines), rows)
-    return [None] * len(added)
+    if rows:
+        connection.execute(insert(batch_lines), rows)
+    return found
 
 
 def _answer(connection: Connection, answers: Sequence[tuple[str, str, Answer]]) -> Sequence[bool]:

@@ -11,13 +11,12 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from hashlib import blake2b
 
 from assay.core import logs
 from assay.core.errors import AssayError, InputError
 from assay.gateway.batches.book import LEASE_SECONDS, Book, LeaseLost
 from assay.gateway.batches.executor import Executor
-from assay.gateway.batches.files import BATCH_SECONDS, File, Files
+from assay.gateway.batches.files import BATCH_SECONDS, Files, new_file
 from assay.gateway.batches.lines import Line, LineChecker, split_lines, success, unanswered
 from assay.gateway.batches.rows import Batch, Entry, State
 
@@ -158,10 +157,9 @@ class Work:
             await self._book.begin(batch_id)
             await self._book.set(batch_id, status="failed", errors=errors, ended=now)
             return False
-        self._batch = await self._book.renew(batch_id)
-        if self._batch.status == "validating":
-            await self._book.set(batch_id, status="in_progress", in_progress=now)
-            self._batch = await self._book.renew(batch_id)
+        self._batch = await self._book.advance(
+            batch_id, "in_progress", "validating", in_progress=now
+        )
         return True
 
     async def _execute(self) -> None:
@@ -209,11 +207,13 @@ class Work:
 
     async def _finish(self) -> None:
         """Write the output files and end the batch."""
-        batch_id = self._batch.batch_id
-        cancelled, late = self._batch.status == "cancelling", time.time() >= self._batch.expires
+        batch_id, now = self._batch.batch_id, int(time.time())
+        late = now >= self._batch.expires
         await self._book.expire(batch_id)
-        if not cancelled:
-            await self._book.set(batch_id, status="finalizing", finalizing=int(time.time()))
+        self._batch = await self._book.advance(
+            batch_id, "finalizing", "in_progress", finalizing=now
+        )
+        cancelled = self._batch.status == "cancelling"
         output = await self._write("output", (State.ANSWERED,))
         errors = await self._write("errors", (State.FAILED, State.EXPIRED))
         expired = late and await self._book.lines(batch_id, (State.EXPIRED,), 0, 1)
@@ -224,16 +224,16 @@ class Work:
         logs.event("batch_ended", batch=batch_id, status=status)
 
     async def _write(self, kind: str, states: tuple[State, ...]) -> str | None:
-        """A file of the lines in these states; None if there are none. The same file every time."""
+        """A file of the lines in these states; None if there are none.
+
+        Of an id of its own each time: another gateway may write the same, and who loses the lease
+        meanwhile deletes its own.
+        """
         batch = self._batch
         if not await self._book.lines(batch.batch_id, states, 0, 1):
             return None
-        digest = blake2b(f"{batch.batch_id} {kind}".encode(), digest_size=12).hexdigest()
-        now = int(time.time())
         name = f"{batch.batch_id}_{kind}.jsonl"
-        file = File(
-            f"file-{digest}", batch.owner, name, "batch_output", 0, now, now + BATCH_SECONDS
-        )
+        file = new_file(batch.owner, name, "batch_output", BATCH_SECONDS)
         await self._files.save(self._lines(states), file, limit=1 << 40)
         return file.file_id
 

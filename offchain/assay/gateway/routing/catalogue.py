@@ -15,6 +15,9 @@ OFFER_SECONDS = 5.0
 """A provider's description is asked for again after this long."""
 SILENT_SECONDS = 0.5
 """… or after this long, where there was none."""
+MISSES = 2
+"""Questions in a row without an answer that withdraw what a provider offers: one may be an
+accident, of the network or our own."""
 UNITS = 10**18
 
 
@@ -24,6 +27,8 @@ class Catalogue:
 
     Attributes:
         price_input, price_output: the most that the gateway pays, micro-USD per million tokens.
+        offers: what was heard last; of who is silent now, too.
+        misses: questions since then that were not answered.
         own: URLs of the settings; None for all. The others are strangers: they can offer what
             those of the settings have offered since the start, under the same name, so that a
             stranger gives no model another one's name.
@@ -36,6 +41,7 @@ class Catalogue:
     own: frozenset[str] | None = None
     offers: dict[str, tuple[Offer, ...]] = field(default_factory=dict)
     asked_at: dict[str, float] = field(default_factory=dict)
+    misses: dict[str, int] = field(default_factory=dict)
     served: set[tuple[str, bytes]] = field(default_factory=set)
     shunned: frozenset[str] = frozenset()
 
@@ -43,7 +49,8 @@ class Catalogue:
         """The URLs whose offer is old or missing."""
 
         def lasts(url: str) -> float:
-            return OFFER_SECONDS if self.offers.get(url) else SILENT_SECONDS
+            heard = self.offers.get(url) and url not in self.misses
+            return OFFER_SECONDS if heard else SILENT_SECONDS
 
         return [url for url in urls if now - self.asked_at.get(url, -math.inf) >= lasts(url)]
 
@@ -51,20 +58,33 @@ class Catalogue:
         """Take in a provider's offers; none withdraws the last ones."""
         self.asked_at[url] = now
         self.offers[url] = tuple(offers)
+        self.misses.pop(url, None)
         if self._is_own(url):
             self.served.update((offer.model_id, offer.model_root) for offer in offers)
+
+    def missed(self, url: str, now: float) -> None:
+        """A provider did not answer."""
+        self.asked_at[url] = now
+        self.offers.setdefault(url, ())
+        self.misses[url] = self.misses.get(url, 0) + 1
 
     def keep(self, urls: Iterable[str]) -> None:
         """Forget the providers that are not among these."""
         for url in set(self.offers) - set(urls):
             self.offers.pop(url)
             self.asked_at.pop(url, None)
+            self.misses.pop(url, None)
 
     def all(self) -> list[Offer]:
         """What all providers offer, under names that are theirs to give."""
+        return self._offers(silent=False)
+
+    def _offers(self, silent: bool) -> list[Offer]:
+        """Of the providers that are silent, or of the others."""
         return [
             offer
             for url, found in self.offers.items()
+            if (self.misses.get(url, 0) >= MISSES) == silent
             for offer in found
             if offer.address not in self.shunned
             and (self._is_own(url) or (offer.model_id, offer.model_root) in self.served)
@@ -90,21 +110,24 @@ class Catalogue:
             standing: by address; what is not known of a provider holds no wish.
             can_wait: whether the offers, and their prices, are those to work that can wait.
         """
-        serving = [offer for offer in self.all() if offer.model_id == model]
-        if not serving and model in {name for name, _ in self.served}:
-            raise InputError(
-                f"no provider of {model} answers now; try again later",
-                code="no_provider",
-                status=503,
-            )
+        serving, silent = (
+            [
+                offer.for_batch() if can_wait else offer
+                for offer in self._offers(silent)
+                if offer.model_id == model
+            ]
+            for silent in (False, True)
+        )
+        if not serving and (model in {name for name, _ in self.served} or self._unheard()):
+            raise _silence(model)
         if not serving:
             raise model_not_found(model, sorted(self.models()))
-        if can_wait:
-            serving = [offer.for_batch() for offer in serving]
         for name, meets in _rules(wishes, standing).items():
-            serving = [offer for offer in serving if meets(offer)]
-            if not serving:
+            serving, silent = (list(filter(meets, offers)) for offers in (serving, silent))
+            if not serving and not silent:
                 raise _nobody(model, name, wishes)
+        if not serving:
+            raise _silence(model)
         affordable = [offer for offer in serving if self._affordable(offer)]
         if not affordable:
             raise InputError(
@@ -114,6 +137,10 @@ class Catalogue:
                 status=503,
             )
         return sorted(affordable, key=lambda o: (o.price_output + o.price_input, o.running))
+
+    def _unheard(self) -> bool:
+        """Whether one of the settings' providers was never heard, and may serve anything."""
+        return any(self._is_own(url) and not self.offers[url] for url in self.misses)
 
     def _affordable(self, offer: Offer) -> bool:
         return offer.price_input <= self.price_input and offer.price_output <= self.price_output
@@ -145,6 +172,14 @@ def _rules(
         ),
         "assurance": lambda offer: wishes.assurance != "clean" or known(offer).convictions == 0,
     }
+
+
+def _silence(model: str) -> InputError:
+    return InputError(
+        f"no provider of {model} that was asked for answers now; try again later",
+        code="no_provider",
+        status=503,
+    )
 
 
 def _nobody(model: str, name: str, wishes: Preferences) -> InputError:
