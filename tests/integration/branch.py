@@ -61,7 +61,7 @@ class Customer:
     def signed_in(self) -> dict[str, str]:
         """Message and signature, good for one use."""
         url = f"{self.gateways[0]}/v1/auth/challenge"
-        message = httpx.get(url, params={"address": self.address}).json()["message"]
+        message = httpx.get(url, params={"address": self.address}, timeout=60).json()["message"]
         signed = self.account.sign_message(encode_defunct(text=message))
         return {"message": message, "signature": "0x" + bytes(signed.signature).hex()}
 
@@ -72,7 +72,7 @@ class Customer:
 
     def make_key(self, **fields: Any) -> dict[str, Any]:
         answer = httpx.post(
-            f"{self.gateways[0]}/v1/keys", json={**self.signed_in(), **fields}, timeout=30
+            f"{self.gateways[0]}/v1/keys", json={**self.signed_in(), **fields}, timeout=60
         )
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
@@ -80,7 +80,7 @@ class Customer:
 
     def balance(self, replica: int = 0) -> dict[str, Any]:
         url = f"{self.gateways[replica]}/v1/billing/balance"
-        answer = httpx.get(url, headers=self.authorization(), timeout=30)
+        answer = httpx.get(url, headers=self.authorization(), timeout=60)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found

@@ -175,13 +175,13 @@ def test_a_prompt_that_fills_the_context(library: Library) -> None:
 def test_revert_bad_requests(
     library: Library, change: dict[str, Any], status: int, code: str, param: str
 ) -> None:
-    claims = httpx.get(f"{library.provider.url}/health").json()["claims"]
+    claims = httpx.get(f"{library.provider.url}/health", timeout=60).json()["claims"]
     with pytest.raises(openai.APIStatusError) as caught:
         library.client.embeddings.create(**{"model": MODEL, "input": TEXT, **change})
     assert (caught.value.status_code, caught.value.code, caught.value.param) == (
         status, code, param,
     )  # fmt: skip
-    after = httpx.get(f"{library.provider.url}/health").json()["claims"]
+    after = httpx.get(f"{library.provider.url}/health", timeout=60).json()["claims"]
     assert sum(after.values()) == sum(claims.values())
 
 
@@ -260,7 +260,8 @@ def test_a_false_challenge_is_won_unattended(library: Library) -> None:
     )
     found = library.when(ids(answer)[0], "posted")
     batch_id, index = found["batch"]["batch_id"], found["batch"]["index"]
-    served = httpx.get(f"{library.provider.url}/v1/claims/{batch_id}/{index}").json()
+    url = f"{library.provider.url}/v1/claims/{batch_id}/{index}"
+    served = httpx.get(url, timeout=60).json()
     game = library.arena.open(ClaimData.parse(served), 0)
     step = library.arena.commitment.program.step_named("unit.output")
     assert play_challenger(library, game, FixedTarget(step, 0, 11)) == "PROVIDER_WON"

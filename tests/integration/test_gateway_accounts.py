@@ -8,6 +8,7 @@ import secrets
 import time
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,6 +25,8 @@ from assay.gateway.tables import REVISIONS, channel_days, reservations
 from tests.integration.branch import PER_MINUTE, REPLICAS, Branch, Customer, bearer
 from tests.integration.services import wait_for
 from tests.integration.town import MODEL, PROMPT
+
+get, post = partial(httpx.get, timeout=60), partial(httpx.post, timeout=60)
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str]:
@@ -67,9 +70,8 @@ def test_a_wallet_buys_with_its_channel(branch: Branch) -> None:
     )
     assert state.collected_usdc == price
     for by, label in (("day", "day"), ("key", "key"), ("model", "model")):
-        (row,) = httpx.get(
-            f"{branch.url(2)}/v1/billing/usage", params={"by": by}, headers=bearer(key["key"])
-        ).json()["data"]
+        url = f"{branch.url(2)}/v1/billing/usage?by={by}"
+        (row,) = get(url, headers=bearer(key["key"])).json()["data"]
         assert (row["requests"], row["price"]) == (REPLICAS + 1, price)
         assert label in row
 
@@ -81,9 +83,9 @@ def test_receipts_are_their_owners(branch: Branch) -> None:
     answer = branch.ask(bearer(mine))
     assert answer.status_code == 200, answer.text
     url = f"{branch.url(1)}/v1/receipts/{answer.headers['x-assay-receipt']}"
-    assert httpx.get(url, headers=bearer(mine)).json()["receipt"]["price"] > 0
-    assert error_of(httpx.get(url, headers=bearer(theirs))) == (404, "receipt_not_found")
-    assert error_of(httpx.get(url)) == (401, "invalid_api_key")
+    assert get(url, headers=bearer(mine)).json()["receipt"]["price"] > 0
+    assert error_of(get(url, headers=bearer(theirs))) == (404, "receipt_not_found")
+    assert error_of(get(url)) == (401, "invalid_api_key")
 
 
 def test_revocation_and_rotation_are_seen_by_all(branch: Branch) -> None:
@@ -92,19 +94,19 @@ def test_revocation_and_rotation_are_seen_by_all(branch: Branch) -> None:
     made = customer.make_key()
     for replica in range(REPLICAS):
         assert branch.ask(bearer(made["key"]), replica).status_code == 200
-    rotated = httpx.post(
-        f"{branch.url()}/v1/keys/{made['id']}/rotate", headers=bearer(made["key"])
-    ).json()
+    url = f"{branch.url()}/v1/keys/{made['id']}/rotate"
+    rotated = post(url, headers=bearer(made["key"])).json()
     for replica in range(REPLICAS):
         assert error_of(branch.ask(bearer(made["key"]), replica)) == (401, "invalid_api_key")
         assert branch.ask(bearer(rotated["key"]), replica).status_code == 200
-    gone = httpx.delete(f"{branch.url(1)}/v1/keys/{made['id']}", headers=customer.authorization())
+    url = f"{branch.url(1)}/v1/keys/{made['id']}"
+    gone = httpx.delete(url, headers=customer.authorization(), timeout=60)
     assert gone.json()["deleted"] is True
     for replica in range(REPLICAS):
         with pytest.raises(openai.AuthenticationError) as error:
             branch.client(rotated["key"], replica).completions.create(model=MODEL, prompt=PROMPT)
         assert error.value.code == "invalid_api_key"
-    listed = httpx.get(f"{branch.url(2)}/v1/keys", headers=customer.authorization()).json()["data"]
+    listed = get(f"{branch.url(2)}/v1/keys", headers=customer.authorization()).json()["data"]
     assert [key["revoked"] is not None for key in listed] == [True]
 
 
@@ -167,7 +169,7 @@ def test_vouchers_that_the_owner_signs(branch: Branch) -> None:
     customer.open_channel(500, delegated=False)
     key = customer.make_key()["key"]
     assert error_of(branch.ask(bearer(key))) == (402, "account_exhausted")
-    terms = httpx.get(f"{branch.url()}/v1/billing/channel").json()
+    terms = get(f"{branch.url()}/v1/billing/channel").json()
     assert (terms["payee"], terms["session_key"]) == (branch.payee, branch.payee)
     stranger = branch.customer()
     forged = post_voucher(branch, customer, 300, signer=stranger)
@@ -192,7 +194,7 @@ def post_voucher(
     account = (signer or customer).account
     signed = sign_voucher(account, voucher, network.chain_id, network.ledger.address)
     body = {**vars(voucher), "signature": hexed(signed.signature)}
-    return httpx.post(f"{branch.url(1)}/v1/billing/vouchers", json=body, timeout=30)
+    return post(f"{branch.url(1)}/v1/billing/vouchers", json=body)
 
 
 def test_an_agent_pays_with_the_request(branch: Branch) -> None:
@@ -275,10 +277,10 @@ def test_revert_signatures_of_others(branch: Branch) -> None:
     signed = customer.signed_in()
     url = f"{branch.url(1)}/v1/keys"
     theirs = {**signed, "signature": stranger.signed_in()["signature"]}
-    assert error_of(httpx.post(url, json=theirs)) == (401, "invalid_signature")
-    assert httpx.post(url, json=signed).status_code == 201
+    assert error_of(post(url, json=theirs)) == (401, "invalid_signature")
+    assert post(url, json=signed).status_code == 201
     for replica in range(REPLICAS):
-        again = httpx.post(f"{branch.url(replica)}/v1/keys", json=signed)
+        again = post(f"{branch.url(replica)}/v1/keys", json=signed)
         assert error_of(again) == (401, "invalid_signature")
 
 
@@ -289,13 +291,13 @@ def test_a_hang_up_is_charged_all_the_same(branch: Branch) -> None:
     key = customer.make_key()["key"]
     body = {"model": MODEL, "prompt": PROMPT, "max_tokens": 100, "stream": True}
     url = f"{branch.url()}/v1/completions"
-    with httpx.stream("POST", url, json=body, headers=bearer(key), timeout=30) as response:
+    with httpx.stream("POST", url, json=body, headers=bearer(key), timeout=60) as response:
         receipt = response.headers["x-assay-receipt"]
         next(response.iter_lines())
     balance = wait_for(
         lambda: ((b := customer.balance())["reserved"]["channel"] == 0 and b) or None, 30, "the end"
     )
-    found = httpx.get(f"{branch.url(1)}/v1/receipts/{receipt}", headers=bearer(key)).json()
+    found = get(f"{branch.url(1)}/v1/receipts/{receipt}", headers=bearer(key)).json()
     assert balance["channel"]["metered"] == found["receipt"]["price"] > 0
     assert found["receipt"]["output_tokens"] > 1
 
@@ -307,7 +309,7 @@ def test_reservations_lapse_with_the_jobs_deadline(branch: Branch) -> None:
     key = customer.make_key()["key"]
     engine = open_database(branch.database_url, REVISIONS)
     try:
-        row = wait_for(lambda: _cut_off(branch, engine, key), 30, "a stream that was cut off")
+        row = wait_for(lambda: _cut_off(branch, engine, key), 120, "a stream that was cut off")
         lost = {**row, "job_id": secrets.token_bytes(32), "deadline": 1}
         with writing(engine) as connection:
             held = channel_days.c.owner == customer.address
@@ -323,7 +325,7 @@ def test_reservations_lapse_with_the_jobs_deadline(branch: Branch) -> None:
     after = wait_for(
         lambda: ((b := customer.balance())["reserved"]["channel"] == 0 and b) or None, 60, "lapses"
     )
-    rows = httpx.get(f"{branch.url()}/v1/billing/usage", headers=bearer(key)).json()["data"]
+    rows = get(f"{branch.url()}/v1/billing/usage", headers=bearer(key)).json()["data"]
     assert after["channel"]["metered"] == sum(day["price"] for day in rows) > 0
     assert after["balances"]["channel"] == 500 - after["channel"]["metered"]
 
@@ -334,7 +336,7 @@ def _cut_off(branch: Branch, engine: Engine, key: str) -> dict[str, Any] | None:
     body = {"model": MODEL, "prompt": PROMPT, "max_tokens": 100, "stream": True}
     asked = {**body, **branch.town.honest()}
     url = f"{branch.url()}/v1/completions"
-    with httpx.stream("POST", url, json=asked, headers=bearer(key), timeout=30) as response:
+    with httpx.stream("POST", url, json=asked, headers=bearer(key), timeout=60) as response:
         job_id = bytes.fromhex(response.headers["x-assay-receipt"][2:])
         next(response.iter_lines())
         branch.replicas[0].kill()
@@ -348,14 +350,17 @@ def _cut_off(branch: Branch, engine: Engine, key: str) -> dict[str, Any] | None:
 
 def _posted(branch: Branch, job_id: bytes) -> bool:
     """Whether the provider has put a job's claim on chain."""
-    answer = httpx.get(f"{branch.town.provider.url}/v1/jobs/{hexed(job_id)}")
+    answer = get(f"{branch.town.provider.url}/v1/jobs/{hexed(job_id)}")
     return answer.status_code == 200 and bool(answer.json().get("batch"))
 
 
 def test_health_and_metrics(branch: Branch) -> None:
+    customer = branch.customer(micro_usd=100)
+    customer.open_channel(100)
+    assert branch.ask(bearer(customer.make_key()["key"])).status_code == 200
     for path in ("live", "ready", "models"):
-        assert httpx.get(f"{branch.url()}/health/{path}", timeout=10).status_code == 200
-    lines = httpx.get(f"{branch.url()}/metrics").text.splitlines()
+        assert get(f"{branch.url()}/health/{path}").status_code == 200
+    lines = get(f"{branch.url()}/metrics").text.splitlines()
     samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     label = f'{{model_name="{MODEL}"}}'
     count = int(samples[f"assay_time_to_first_token_seconds_count{label}"])

@@ -18,7 +18,7 @@ KEY: dict[str, str] = {}
 def api(branch: Branch) -> Any:
     """The document of a running gateway; requests to it carry a key, so that they get inside."""
     KEY.update(bearer(branch.customer().make_key()["key"]))
-    return schemathesis.openapi.from_url(f"{branch.url()}/openapi.json")
+    return schemathesis.openapi.from_url(f"{branch.url()}/openapi.json", timeout=60)
 
 
 document = schemathesis.pytest.from_fixture("api")
@@ -27,7 +27,8 @@ document = schemathesis.pytest.from_fixture("api")
 @document.parametrize()
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_request_makes_it_fail(case: Any) -> None:
-    answer = case.call(headers=KEY if case.method != "GET" or case.path != "/health" else {})
+    headers = KEY if case.method != "GET" or case.path != "/health" else {}
+    answer = case.call(headers=headers, timeout=60)
     case.validate_response(answer, checks=[not_a_server_error])
     if answer.status_code >= 400:
         error = answer.json()["error"]

@@ -65,7 +65,9 @@ def test_bodies_are_bounded(guarded: Branch, key: str, path: str, told: bool) ->
     size = MAX_BODY_BYTES + 1
     content: Any = b" " * size if told else pieces(size)
     with suppress(httpx.WriteError, httpx.ReadError):  # it may hang up before all of it was sent
-        answer = httpx.post(f"{guarded.url()}{path}", content=content, headers=bearer(key))
+        answer = httpx.post(
+            f"{guarded.url()}{path}", content=content, headers=bearer(key), timeout=60
+        )
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
     assert guarded.ask(bearer(key)).status_code == 200
 
@@ -76,7 +78,8 @@ def test_bodies_are_bounded(guarded: Branch, key: str, path: str, told: bool) ->
 )
 def test_headers_are_bounded(guarded: Branch, header: str, length: int, status: int) -> None:
     body = {"model": MODEL, "prompt": PROMPT}
-    answer = httpx.post(f"{guarded.url()}{COMPLETIONS}", json=body, headers={header: "a" * length})
+    given = {header: "a" * length}
+    answer = httpx.post(f"{guarded.url()}{COMPLETIONS}", json=body, headers=given, timeout=60)
     assert answer.status_code == status
 
 
@@ -86,7 +89,7 @@ def test_an_address_has_its_limit(guarded: Branch) -> None:
     wallet = {"address": guarded.payee}
 
     def ask(address: str) -> httpx.Response:
-        return httpx.get(url, params=wallet, headers={"X-Forwarded-For": address})
+        return httpx.get(url, params=wallet, headers={"X-Forwarded-For": address}, timeout=60)
 
     answers = [ask("203.0.113.9") for _ in range(2 * A_MINUTE)]
     refused = [answer for answer in answers if answer.status_code == 429]
@@ -109,8 +112,9 @@ class Listener:
     def _listen(self) -> None:
         with suppress(OSError):
             while True:
-                self._socket.accept()[0].close()
-                self.visits += 1
+                connection, _ = self._socket.accept()
+                self.visits += 1  # before the visitor can notice
+                connection.close()
 
     def close(self) -> None:
         self._socket.close()
@@ -151,11 +155,11 @@ def naming(url: str) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
 def test_urls_in_requests_are_not_fetched(guarded: Branch, key: str, listener: Listener) -> None:
     for path, body, headers in naming(listener.url):
         given = headers or bearer(key)
-        answer = httpx.post(f"{guarded.url()}{path}", json=body, headers=given, timeout=30)
+        answer = httpx.post(f"{guarded.url()}{path}", json=body, headers=given, timeout=60)
         assert 400 <= answer.status_code < 500, answer.text
     assert listener.visits == 0
     with pytest.raises(httpx.HTTPError):
-        httpx.get(listener.url)  # it would have been seen
+        httpx.get(listener.url, timeout=60)  # it would have been seen
     assert listener.visits == 1
 
 
@@ -201,9 +205,9 @@ def test_a_provider_is_told_of_its_own_jobs_only(town: Town) -> None:
     receipt_id = answer.model_extra["assay"]["receipt_id"]
     found = town.when(receipt_id, "posted")
     place = f"/v1/claims/{found['batch']['batch_id']}/{found['batch']['index']}"
-    assert httpx.get(f"{town.provider.url}{place}").status_code == 200  # it is a public job
+    assert httpx.get(f"{town.provider.url}{place}", timeout=60).status_code == 200  # a public job
     for path in (f"/v1/jobs/{receipt_id}", place):
-        assert httpx.get(f"{town.cheat.url}{path}").status_code == 404
+        assert httpx.get(f"{town.cheat.url}{path}", timeout=60).status_code == 404
 
 
 @NEEDS_OPENSSL
@@ -228,7 +232,7 @@ def test_tls_from_client_to_provider(
             answer = client.completions.create(model=MODEL, prompt=PROMPT, max_tokens=2)
             assert answer.usage is not None and answer.usage.completion_tokens == 2
         with pytest.raises(httpx.HTTPError):
-            httpx.get(gateway.url.replace("https:", "http:") + "/health")
+            httpx.get(gateway.url.replace("https:", "http:") + "/health", timeout=60)
         stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            httpx.get(f"{gateway.url}/health", verify=stranger)
+            httpx.get(f"{gateway.url}/health", verify=stranger, timeout=60)
