@@ -63,6 +63,7 @@ def test_the_next_request_is_served(town: Town) -> None:
         "POST",
         f"{town.gateway.url}/v1/completions",
         json={"model": MODEL, "prompt": PROMPT, "max_tokens": 200, "stream": True, **town.honest()},
+        timeout=60,
     ) as cut:
         next(cut.iter_lines())
     assert town.client.completions.create(prompt=PROMPT, **asked).choices[0].text == first

@@ -41,6 +41,7 @@ ROLE = "honest provider"
 PARAMS = SamplingParams(5, 65536, bytes(range(32)))
 PROMPT = (20, 30, 40)
 OFFER_SECONDS = 3
+PATIENCE_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def test_from_the_first_job_to_the_last_token_of_bond(
     shop.init()
     serving = shop.process("serve")
     try:
-        serving.wait_until(lambda: shop.health() is not None, 60)
+        serving.wait_until(lambda: shop.health() is not None, PATIENCE_SECONDS)
         for each in models:
             assert shop.bought(each.commitment) == each.answer()
         change_a_price(shop, models[1].commitment)
@@ -267,12 +268,13 @@ def test_from_the_first_job_to_the_last_token_of_bond(
 
 def change_a_price(shop: Shop, second: Commitment) -> None:
     """While it serves; who signed at the old one is served still, for a while."""
+    before = time.time()
     shop.told("price", "second", "--output", str(3 * PRICE), "--json")
     wait_for(lambda: True if shop.prices()["second"] == 3 * PRICE else None, 10, "the price")
     assert shop.prices() == {"first": PRICE, "second": 3 * PRICE}
     changed = time.time()
     answer = shop.ask(second)
-    early = time.time() < changed + OFFER_SECONDS - 1  # on however slow a machine
+    early = time.time() < before + OFFER_SECONDS  # on however slow a machine
     assert answer.status_code in ((200,) if early else (200, 402))
     assert shop.refusal(second, PRICE - 1) == (402, "price")
     wait_for(lambda: True if time.time() > changed + OFFER_SECONDS else None, 10, "the end")
@@ -357,10 +359,10 @@ def leave(shop: Shop, model: Commitment, until: int) -> None:
     bonded, held = network.providers.bonded(provider), network.assay.balance_of(provider)
     leaving = shop.process("exit", "--json")
     try:
-        wait_for(lambda: True if shop.health() else None, 60, "a provider for the last claims")
+        wait_for(lambda: shop.health() or None, PATIENCE_SECONDS, "a provider for the last claims")
         assert shop.refusal(model) == (503, "leaving")
         arena.pass_time(until)
-        leaving.wait_until(lambda: "the bond is leaving" in leaving.tail(), 60)
+        leaving.wait_until(lambda: "the bond is leaving" in leaving.tail(), PATIENCE_SECONDS)
         os.kill(leaving.pid, signal.SIGKILL)
     finally:
         leaving.stop()

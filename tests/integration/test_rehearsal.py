@@ -77,22 +77,31 @@ class Rehearsal:
         return [*words, *options]
 
     def kill_during(self, step: str, *options: str) -> None:
-        """Run until a step's transaction is written down, then end the process at once."""
+        """Run until a step's transaction is written down, then end the process at once. No block
+        comes by itself; those that the steps before it wait for are mined here."""
         process = self.start(*self.deploy(*options))
         deadline = time.monotonic() + 240
-        while self._pending() != step:
+        while (pending := self._pending()).get("step") != step:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline, f"never came to {step}"
+            if self._waits(pending.get("hashes", [])):
+                self.anvil.rpc("evm_mine")
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
 
-    def _pending(self) -> str | None:
+    def _pending(self) -> dict[str, Any]:
+        """The step that is written down, if any."""
         try:
             content = json.loads((self.folder / NETWORK_FILE).read_text())
         except FileNotFoundError:
-            return None
-        return content["pending"]["step"] if content["pending"] else None
+            return {}
+        return content["pending"] or {}
+
+    def _waits(self, hashes: list[str]) -> bool:
+        """Whether one of a step's bids is in the pool: no later step's is, then."""
+        found = [self.anvil.rpc("eth_getTransactionByHash", each) for each in hashes]
+        return any(each is not None and each["blockNumber"] is None for each in found)
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +117,9 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
         rehearsal = Rehearsal(anvil, deployer, home, home / "base-sepolia")
         proposer = str(dev_account(8).address)
         options = ("--airdrop", str(home / "list.csv"), "--proposer", proposer)
-        anvil.rpc("evm_setAutomine", False)  # blocks come by time, as on a public chain
-        anvil.rpc("evm_setIntervalMining", 1)
+        anvil.rpc("evm_setAutomine", False)
         rehearsal.kill_during("EmissionController", *options)
         rehearsal.kill_during("Staking.set_minter")
-        anvil.rpc("evm_setIntervalMining", 0)
         anvil.rpc("evm_setAutomine", True)
         code, text = rehearsal.run(*rehearsal.deploy())
         assert code == 0, text

@@ -128,8 +128,11 @@ def test_the_second_verifier_reads_what_services_hand_out(
     answer = town.client.completions.create(
         model=MODEL, prompt=PROMPT, max_tokens=5, temperature=0, extra_body=town.cheating()
     )
-    said = verdict(town.receipt(answer.model_extra["assay"]["receipt_id"]))  # type: ignore[index]
+    receipt_id = answer.model_extra["assay"]["receipt_id"]  # type: ignore[index]
+    said = verdict(town.receipt(receipt_id))
     assert said.returncode == 1 and said.stdout.startswith(f"wrong at output token {CHEAT_INDEX}:")
+    # Until then the challenger's process sends, from the account that the next test sends from.
+    town.when(receipt_id, "convicted", seconds=90)
 
 
 def test_a_false_challenge_is_won_unattended(town: Town) -> None:
@@ -139,7 +142,7 @@ def test_a_false_challenge_is_won_unattended(town: Town) -> None:
     )
     found = town.when(answer.model_extra["assay"]["receipt_id"], "posted")  # type: ignore[index]
     batch_id, index = found["batch"]["batch_id"], found["batch"]["index"]
-    served = httpx.get(f"{town.provider.url}/v1/claims/{batch_id}/{index}").json()
+    served = httpx.get(f"{town.provider.url}/v1/claims/{batch_id}/{index}", timeout=60).json()
     data = ClaimData.parse(served)
     game = town.arena.open(data, 1)
     step = town.arena.commitment.program.step_named("layer.2.gate")
@@ -157,7 +160,7 @@ def test_a_kill_loses_no_receipt_and_posts_none_twice(town: Town) -> None:
         ids.append(answer.model_extra["assay"]["receipt_id"])  # type: ignore[index]
     town.provider.kill()
     down = openai_error(town, model=MODEL, prompt=PROMPT, extra_body=town.honest())
-    assert down[:2] in ((503, "no_provider"), (404, "model_not_found"), (404, "provider_not_found"))
+    assert down[:2] == (503, "no_provider")
     town.provider.start()
     town.provider.wait_ready()
     for receipt_id in ids:
@@ -226,7 +229,8 @@ def test_the_raw_stream_ends_with_done_and_names_its_receipt(town: Town) -> None
 def test_an_answer_that_nobody_waited_for_is_claimed_and_found(town: Town) -> None:
     """The consumer hangs up after the first event; job and receipt go on without it."""
     body = {"model": MODEL, "prompt": PROMPT, "max_tokens": 30, "stream": True, **town.honest()}
-    with httpx.stream("POST", f"{town.gateway.url}/v1/completions", json=body) as response:
+    url = f"{town.gateway.url}/v1/completions"
+    with httpx.stream("POST", url, json=body, timeout=60) as response:
         receipt_id = response.headers["x-assay-receipt"]
         next(response.iter_lines())
     found = town.when(receipt_id, "posted")

@@ -12,6 +12,7 @@ from assay.chain.sender import Sender
 from assay.core.hashes import job_id
 from assay.core.signing import sign_job
 from assay.core.types import Job
+from assay.provider import standing as provider_standing
 from assay.provider.cheat import Honest
 from assay.provider.journal import Journal
 from assay.provider.standing import StandingReader
@@ -71,9 +72,10 @@ def test_default_behavior(arena: Arena, standing: StandingReader) -> None:
 
 
 def test_what_the_chain_said_keeps_until_the_journal_lets_go(
-    arena: Arena, standing: StandingReader
+    arena: Arena, standing: StandingReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a claim that was paid or posted would count neither here nor there."""
+    monkeypatch.setattr(provider_standing, "FRESH_SECONDS", 3600.0)
     job = arena.job([1, 2], greedy(2), SALT)
     before = standing.read(job, signature(arena, job)).funds
     network = arena.networks["consumer"]

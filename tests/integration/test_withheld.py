@@ -159,7 +159,8 @@ def test_who_asked_pays_what_the_provider_hid(backstreet: Backstreet, tmp_path: 
     balance = wait_for(charged, 60, "the charge")
     assert balance["balances"] == {"channel": CHANNEL - owed, "prepaid": 0}
     assert (balance["owed"], balance["canConsume"]) == (0, True)
-    assert f"assay_charged_late_micro_usd_total {owed}" in metrics(backstreet)
+    counted = f"assay_charged_late_micro_usd_total {owed}"
+    wait_for(lambda: counted in metrics(backstreet) or None, 30, "the counter")
     wait_for(lambda: not backstreet.models() or None, 10, "the shunning")
     audit = backstreet.audit(tmp_path)
     assert (audit.findings, audit.charged, audit.paid) == ([], owed, owed)

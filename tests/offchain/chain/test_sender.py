@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,34 @@ def test_nonces_follow_what_is_pending(
     assert probe.functions.total().call() == 4
 
 
+def test_a_nonce_that_another_process_takes_meanwhile(
+    sender: Sender,
+    probe: Contract,
+    anvil: Anvil,
+    web3: Web3,
+    policy: SendPolicy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its transaction is in the pool between the question for the nonce and the sending."""
+    anvil.rpc("evm_setAutomine", False)
+    data, theirs = ({"to": probe.address, "data": probe.encode_abi("add", [n])} for n in (1, 2))
+    stranger, ask = Sender(web3, dev_account(0), policy), sender._next_nonce
+    others: list[Pending] = []
+
+    def late() -> int:
+        nonce = ask()
+        if not others:
+            others.append(stranger.submit("Probe.add", theirs))
+        return nonce
+
+    monkeypatch.setattr(sender, "_next_nonce", late)
+    pending = sender.submit("Probe.add", data)
+    assert pending.nonce == others[0].nonce + 1
+    anvil.rpc("evm_mine")
+    assert sender.wait(pending).replacements == stranger.wait(others[0]).replacements == 0
+    assert probe.functions.total().call() == 3
+
+
 def test_stuck_transaction_is_replaced(
     sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
 ) -> None:
@@ -82,21 +111,31 @@ def test_stuck_transaction_is_replaced(
     first_bid = pending.fees
     # The base fee leaps above the first bid, so that only a replacement can be mined.
     anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(first_bid.max_fee * 2))
-    timer = threading.Timer(1.0, lambda: _mine_twice(anvil, first_bid))
-    timer.start()
-    mined = sender.wait(pending)
-    timer.join()
+    with mining_at(anvil, first_bid.max_fee * 2):
+        mined = sender.wait(pending)
     assert mined.replacements >= 1
     assert pending.fees.max_fee > first_bid.max_fee * 2
     assert pending.fees.tip * 1000 >= first_bid.tip * 1125
     assert probe.functions.total().call() == 7
 
 
-def _mine_twice(anvil: Anvil, first_bid: Fees) -> None:
-    anvil.rpc("evm_mine")  # a block that the first bid cannot enter
-    time.sleep(0.8)
-    anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(first_bid.max_fee * 2))
-    anvil.rpc("evm_mine")
+@contextmanager
+def mining_at(anvil: Anvil, base_fee: int) -> Iterator[None]:
+    """Blocks of this base fee until the end."""
+    stop = threading.Event()
+
+    def mine() -> None:
+        while not stop.wait(0.3):
+            anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+            anvil.rpc("evm_mine")
+
+    miner = threading.Thread(target=mine)
+    miner.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        miner.join()
 
 
 def test_fee_limit_is_never_passed(
@@ -230,22 +269,25 @@ def test_take_up_of_one_in_the_pool(
 
 
 def test_take_up_replaces_one_that_is_stuck(
-    sender: Sender, anvil: Anvil, web3: Web3, policy: SendPolicy
+    sender: Sender,
+    anvil: Anvil,
+    web3: Web3,
+    policy: SendPolicy,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     anvil.rpc("evm_setAutomine", False)
     pending = sender.submit("gift", gift(1))
     written: list[list[str]] = []
+    heir = Sender(web3, dev_account(0), policy)
+    broadcast = heir._broadcast
 
     def mine_the_second(bid: Pending) -> None:
-        if not written:
-            anvil.rpc("evm_setIntervalMining", 1)
-        written.append(list(bid.hashes))
+        broadcast(bid)
+        anvil.rpc("evm_mine")
 
-    heir = Sender(web3, dev_account(0), policy)
-    try:
-        mined = heir.take_up("gift", gift(1), pending.nonce, pending.hashes, mine_the_second)
-    finally:
-        anvil.rpc("evm_setIntervalMining", 0)
+    monkeypatch.setattr(heir, "_broadcast", mine_the_second)
+    write = lambda bid: written.append(list(bid.hashes))  # noqa: E731
+    mined = heir.take_up("gift", gift(1), pending.nonce, pending.hashes, write)
     assert mined is not None and mined.replacements >= 1
     assert written[0][0] == pending.hashes[0] and mined.hash in written[-1]
 
@@ -298,14 +340,8 @@ def test_an_urgent_transaction_pushes_those_before_it(
     spike = 50 * GWEI
     anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(spike))
     anvil.rpc("evm_mine")  # neither fits; Anvil drops both from its pool
-    stop = threading.Event()
-    miner = threading.Thread(target=_mine_at, args=(anvil, spike, stop))
-    miner.start()
-    try:
+    with mining_at(anvil, spike):
         mined = sender.wait(urgent)
-    finally:
-        stop.set()
-        miner.join()
     assert probe.functions.total().call() == 3
     assert mined.fee_wei >= mined.gas_used * spike
     assert cheap.fees.max_fee >= spike > cheap.policy.max_fee
@@ -326,12 +362,6 @@ def test_a_limit_holds_in_a_spike(
     with pytest.raises(TransactionTimeout, match=r"limit 4\.0"):
         sender.wait(pending)
     assert GWEI < pending.fees.max_fee <= limit
-
-
-def _mine_at(anvil: Anvil, base_fee: int, stop: threading.Event) -> None:
-    while not stop.wait(0.3):
-        anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
-        anvil.rpc("evm_mine")
 
 
 def test_a_killed_process_leaves_its_outbox(

@@ -32,6 +32,7 @@ from tests.offchain.engine.checkpoints import write_checkpoint
 PROMPT = (4, 700, 12)
 TOKENS = 60
 SLOTS = 3
+RAY_SECONDS = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_workers_die_and_join_under_load(
         works = Works(settings, journal, lambda receipt: b"by " + receipt.job_id, Honest(), cluster)
         work = works.queue(loaded)
         assert isinstance(work, Fleet)
-        until(lambda: len(work.facts()) == 2)
+        until(lambda: len(work.facts()) == 2, RAY_SECONDS)
         items = [admitted(number) for number in range(1, 31)]
         moved = MOVED.value()
         answers = Answers(work, items)
@@ -158,7 +159,7 @@ def test_workers_die_and_join_under_load(
             assert tokens == list(engine.generate(list(item.prompt), params(item)))
             assert isinstance(entry, Entry)
             assert entry == journal.claim(item.job_id)
-        until(lambda: len(work.facts()) >= 2)  # there was too much to do for one
+        until(lambda: len(work.facts()) >= 2, RAY_SECONDS)  # there was too much to do for one
         late = Answers(work, [admitted(99)])
         assert isinstance(late.all()[0][-1], Entry)
         work.close()
@@ -253,9 +254,15 @@ def test_workers_that_disagree_serve_nobody(order: Order, journal: Journal) -> N
 
 
 def test_one_that_has_nothing_to_do_leaves(order: Order, journal: Journal) -> None:
-    work = fleet(journal, lambda: Machine(FleetWorker(order), never), least=1, most=3)
+    seen = threading.Event()
+
+    def waits(step: int) -> None:
+        assert seen.wait(60)
+
+    work = fleet(journal, lambda: Machine(FleetWorker(order), waits), least=1, most=3)
     answers = Answers(work, [admitted(number) for number in range(1, 10)])
     until(lambda: len(work.workers()) == 3)
+    seen.set()
     assert all(isinstance(found[-1], Entry) for found in answers.all())
     until(lambda: len(work.workers()) == 1)
     work.close()

@@ -23,12 +23,12 @@ from assay.engine.batch import Emitted
 from assay.engine.engine import Engine
 from assay.engine.importer import import_checkpoint
 from assay.engine.order import Order, fingerprint
-from assay.engine.process import EngineLost, EngineProcess, RemoteBatch
+from assay.engine.process import EngineLost, EngineProcess, Refused, RemoteBatch
 from assay.provider import worker as provider_worker
 from assay.provider.cheat import Honest, make_cheat
 from assay.provider.jobs import MOVED, Admitted, Item, JobQueue, Run
 from assay.provider.journal import Entry, Journal
-from assay.provider.worker import Decoding, Worker
+from assay.provider.worker import Decoding, Together, Worker
 from tests.offchain.engine.checkpoints import write_checkpoint
 from tests.support.models import random_model
 
@@ -82,9 +82,6 @@ class Results:
     def __init__(self, work: Worker, item: Admitted) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         work.start(item, self._items.put)
-
-    def first(self) -> Item:
-        return self._items.get(timeout=60)
 
     def all(self) -> list[Item]:
         """Everything up to the claim or the error."""
@@ -153,13 +150,50 @@ def test_revert_another_job_of_the_same_nonce(
     work.close()
 
 
+class Watched:
+    """A batch that does more than compute."""
+
+    def __init__(self, batch: Together) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    def add(self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()) -> int:
+        return self._batch.add(prompt, params, output)
+
+    def step(self) -> Sequence[Emitted | Refused]:
+        return self._batch.step()
+
+
+class Paused:
+    """An engine that takes jobs, and computes them once it is let `go`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.shape, self.ahead = engine.shape, engine.ahead
+        self.go = threading.Event()
+        self._engine = engine
+
+    def batch(self, slots: int) -> Together:
+        go = self.go
+
+        class Waiting(Watched):
+            def step(self) -> Sequence[Emitted | Refused]:
+                assert go.wait(60)
+                return super().step()
+
+        return Waiting(self._engine.batch(slots))
+
+
 def test_revert_overloaded(engine: Engine, journal: Journal) -> None:
-    work = worker(engine, journal, running=1, waiting=1)
-    Results(work, admitted(1, tokens=200))
-    Results(work, admitted(2, tokens=200))
+    paused = Paused(engine)
+    work = worker(paused, journal, running=1, waiting=1)
+    Results(work, admitted(1))
+    Results(work, admitted(2))
     with pytest.raises(InputError) as caught:
         Results(work, admitted(3))
     assert (caught.value.code, caught.value.status) == ("overloaded", 503)
+    paused.go.set()
     work.close()
     assert journal.counts()["pending"] == 2
 
@@ -335,20 +369,52 @@ def test_a_cheat_claims_what_it_streams(
         assert tokens != right
 
 
+class Doomed(Watched):
+    """A process's batch: it is killed once it has begun so many requests, together."""
+
+    def __init__(self, batch: RemoteBatch, requests: int) -> None:
+        super().__init__(batch)
+        self._process, self._requests = batch.process, requests
+        self._begun: set[int] = set()
+        os.kill(self._process, signal.SIGSTOP)  # else one may end before the next comes
+
+    def add(self, prompt: Sequence[int], params: SamplingParams, output: Sequence[int] = ()) -> int:
+        request = super().add(prompt, params, output)
+        if len(self) == self._requests:
+            os.kill(self._process, signal.SIGCONT)
+        return request
+
+    def step(self) -> Sequence[Emitted | Refused]:
+        if len(self) < self._requests:
+            time.sleep(0.01)
+            return []
+        if len(self._begun) < self._requests:
+            found = super().step()
+            self._begun |= {item.request for item in found}
+            return found
+        os.kill(self._process, signal.SIGKILL)
+        while len(self):
+            super().step()  # what was on its way is lost, too
+        raise EngineLost("it had sent everything")
+
+
 class Mortal:
-    """An engine whose `fails`-th batch cannot be had; the others are in processes."""
+    """An engine in processes: `fails` batches cannot be had, then the first is doomed with so many
+    requests, if any."""
 
-    def __init__(self, process: EngineProcess, fails: int = 0) -> None:
+    def __init__(self, process: EngineProcess, fails: int = 0, doomed: int = 0) -> None:
         self.shape, self.ahead = process.shape, process.ahead
-        self.batches: list[RemoteBatch] = []
-        self._process, self._fails = process, fails
+        self.batches: list[int] = []
+        self._process, self._fails, self._doomed = process, fails, doomed
 
-    def batch(self, slots: int) -> RemoteBatch:
+    def batch(self, slots: int) -> Together:
         if self._fails:
             self._fails -= 1
             raise EnvironmentMissing("no memory")
-        self.batches.append(self._process.batch(slots))
-        return self.batches[-1]
+        batch = self._process.batch(slots)
+        self.batches.append(batch.process)
+        requests, self._doomed = self._doomed, 0
+        return Doomed(batch, requests) if requests else batch
 
 
 @pytest.fixture
@@ -363,20 +429,18 @@ def process(tmp_path: Path) -> Iterator[EngineProcess]:
 
 def test_jobs_go_on_with_another_engine(process: EngineProcess, journal: Journal) -> None:
     """Their consumers notice a pause."""
-    mortal, moved = Mortal(process), MOVED.value()
+    mortal, moved = Mortal(process, doomed=2), MOVED.value()
     work = worker(mortal, journal, running=2)
     items = [admitted(number, tokens=900) for number in (1, 2)]
     running = [Results(work, item) for item in items]
-    first = [each.first() for each in running]
-    os.kill(mortal.batches[0].process, signal.SIGKILL)
     alone = Engine(import_checkpoint(process._order.path))
-    for begun, each, item in zip(first, running, items, strict=True):
-        *tokens, entry = [begun, *each.all()]
+    for each, item in zip(running, items, strict=True):
+        *tokens, entry = each.all()
         assert tokens == truth(alone, item)
         assert isinstance(entry, Entry)
         assert entry == journal.claim(item.job_id)
     before, after = mortal.batches
-    assert before.process != after.process
+    assert before != after
     assert MOVED.value() == moved + 2
     work.close()
 
