@@ -7,6 +7,7 @@ hold 10,000 ether each: they fund others, on local chains only.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -32,6 +33,7 @@ READY_SECONDS = 20.0
 HARDFORK = "prague"
 QUIET_PORTS = range(15_000, 32_000)
 """Below what Linux, macOS and Windows give to outgoing connections, from 32,768 or 49,152 on."""
+_given: set[int] = set()
 
 
 def find_anvil() -> str:
@@ -73,8 +75,12 @@ def free_port(host: str = "127.0.0.1") -> int:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind((host, port))
-            except OSError:
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
                 continue
+        if port not in _given:
+            _given.add(port)
             return port
 
 

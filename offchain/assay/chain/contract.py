@@ -12,7 +12,13 @@ from assay.chain.deployment import DeployedContract
 from assay.chain.node import node_errors, url_of
 from assay.chain.reverts import reason_of, reverted
 from assay.chain.sender import Mined, Sender
-from assay.core.errors import ConfigError, DeploymentMismatch
+from assay.core.errors import ConfigError, DeploymentMismatch, NodeUnavailable
+
+NO_BLOCK = (
+    "header not found", "block not found", "unknown block", "blockoutofrange", "out of range",
+    "missing trie node",
+)  # fmt: skip
+"""What nodes say of a block that they do not have, or whose state they have dropped."""
 
 
 class ContractClient:
@@ -31,7 +37,8 @@ class ContractClient:
         self._sender = sender
 
     def read(self, function: str, *args: object, block: int | None = None) -> Any:
-        """Call a view, at the newest block or at `block`."""
+        """Call a view, at the newest block or at `block`; `NodeUnavailable` if the node does not
+        have that one."""
         call = self.contract.functions[function](*args)
         try:
             with node_errors(url_of(self.web3)):
@@ -43,6 +50,11 @@ class ContractClient:
                 "ASSAY_DEPLOYMENT"
             ) from error
         except (ContractLogicError, Web3RPCError) as error:
+            if block is not None and any(text in str(error).lower() for text in NO_BLOCK):
+                raise NodeUnavailable(
+                    f"the node at {url_of(self.web3)} does not know block {block} (yet, or any "
+                    "more); repeat the request"
+                ) from error
             raise reverted(f"{self.name}.{function}", reason_of(error)) from error
 
     def write(self, function: str, *args: object) -> Mined:

@@ -18,7 +18,7 @@ from web3.exceptions import BlockNotFound
 from web3.types import LogReceipt
 
 from assay.chain.node import node_errors, url_of
-from assay.core.errors import ChainError
+from assay.core.errors import ChainError, NodeUnavailable
 
 BLOCKS_PER_CALL = 2_000  # public endpoints refuse much longer ranges
 
@@ -156,7 +156,11 @@ class EventReader:
 
     def _anchor_at(self, number: int) -> tuple[int, str] | None:
         """The block before the first one of the next poll; None if that is the first of all."""
-        return (number, self._block_hash(number)) if number >= self._start else None
+        if number < self._start:
+            return None
+        if not (block_hash := self._block_hash(number)):
+            raise NodeUnavailable(f"the node does not have block {number}, below its newest one")
+        return number, block_hash
 
     def _check_anchor(self) -> None:
         if self._anchor is None:

@@ -281,13 +281,14 @@ class GameTable(ABC):
 
     def _notice(self, view: GameView) -> None:
         """Remember phase and deadline; say so if a deadline of ours is near."""
-        state, mine = view.state, view.state.turn is self._role
-        left = state.deadline - self._now()
-        deadline = time.monotonic() + left if mine else None
+        state, left = view.state, None
+        if state.turn is self._role:
+            left = state.deadline - self._now()
+        deadline = None if left is None else time.monotonic() + left
         with self._lock:
             self._seen[view.game_id] = Seen(state.phase, deadline, view.record.bonds)
         key = (view.game_id, state.deadline)
-        if mine and left < self._alert and key not in self._alerted:
+        if left is not None and left < self._alert and key not in self._alerted:
             self._alerted.add(key)
             phase = state.phase.name.lower()
             logs.warning("deadline_near", game=view.game_id, phase=phase, seconds=left)

@@ -31,7 +31,8 @@ SWITCH_SECONDS = 0.0005
 runs Python: the event loop's turns are shorter than the interpreter's own 5 ms."""
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
-"""Longer than clients keep idle connections: a request must not meet the closing of its own."""
+"""Longer than most clients keep idle connections: a request must not meet the closing of its
+own."""
 DRAIN_SECONDS = 20.0
 BACKOFF_LIMIT_SECONDS = 30.0
 

@@ -76,7 +76,7 @@ class Directory:
 
     async def _read_standing(self) -> None:
         standing = self._router.standing
-        addresses = {offer.address for offer in self._router.catalogue.all()}
+        addresses = self._router.catalogue.heard()
         now = time.monotonic()
         if standing is None or not standing.is_old(addresses, now):
             return

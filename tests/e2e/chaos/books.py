@@ -18,6 +18,8 @@ from assay.demo.parties import PREPAID_MICRO_USD
 from tests.e2e.chaos.sources import Answer, answers, charges, events, journal, named
 from tests.e2e.chaos.town import CHANNEL_MICRO_USD, Town
 
+ATTEMPTS = 20
+
 
 @dataclass(frozen=True)
 class Books:
@@ -48,11 +50,12 @@ def check(town: Town, receipts: Sequence[str]) -> Books:
     Again if a block came meanwhile: events and balances would be of different states.
     """
     network = town.arena.network
-    while True:
+    for _ in range(ATTEMPTS):
         head = network.head()
         books = _compare(town, receipts)
         if network.head() == head:
             return books
+    raise AssertionError("somebody sends transactions without end")
 
 
 def _compare(town: Town, receipts: Sequence[str]) -> Books:

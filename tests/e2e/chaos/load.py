@@ -21,7 +21,7 @@ import openai
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
-RECOVERY_SECONDS = 150.0
+RECOVERY_SECONDS = 100.0
 ENOUGH = 3
 WORDS = ("Return the number of", "Open the file", "A list of", "Raise an error if")
 

@@ -12,7 +12,7 @@ from assay.chain.parameters import CORNERS, DEMO, ZERO_ADDRESS
 from assay.chain.staking import Corner, Curve, Position
 from assay.chain.timelock import Operation, OperationState
 from assay.chain.treasury import AuctionParameters
-from assay.core.errors import ContractReverted
+from assay.core.errors import ContractReverted, NodeUnavailable
 from assay.core.signing import sign_voucher, voucher_signer
 from assay.core.vouchers import DAY_SECONDS, Voucher, day_of, voucher_digest, voucher_typed_data
 from tests.offchain.chain.economy import DAY, Deployed
@@ -43,6 +43,28 @@ def test_every_role_has_a_client(town: Deployed) -> None:
     network = town.network
     assert network.bond_token is network.assay and network.payment_token is network.usdc
     assert network.taker is None
+
+
+def test_what_was_at_a_block_and_a_block_that_the_node_does_not_have(
+    town: Deployed, holder: Network
+) -> None:
+    """Of the latter nothing is known: that is no refusal of the contract's."""
+    before = holder.head()
+    signed = sign_voucher(
+        dev_account(1),
+        Voucher(address(1), address(2), day_of(holder.now()), 1),
+        holder.chain_id,
+        holder.ledger.address,
+    )
+    holder.assay.burn(7)
+    supply = holder.assay.total_supply()
+    assert holder.assay.read("totalSupply", block=before) == supply + 7
+    with pytest.raises(NodeUnavailable, match=f"block {before + 9}"):
+        holder.assay.read("totalSupply", block=before + 9)
+    with pytest.raises(NodeUnavailable):
+        holder.ledger.collectable(signed, before + 9)
+    with pytest.raises(ContractReverted):
+        holder.ledger.collectable(signed, before)
 
 
 def test_tokens(town: Deployed, holder: Network) -> None:

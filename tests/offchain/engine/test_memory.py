@@ -85,6 +85,7 @@ def measured(backend: str, slots: int, shape: str) -> dict[str, int]:
         capture_output=True, text=True, timeout=300, check=True, env=small_pages,
     )  # fmt: skip
     found: dict[str, int] = json.loads(done.stdout)
+    assert found["measured"] <= 1.25 * found["predicted"], found
     return found
 
 

@@ -18,6 +18,7 @@ from assay.gateway.batches.files import PART_BYTES, File, Files, new_file
 from assay.gateway.batches.lines import Line
 from assay.gateway.batches.objects import batch_object, new_batch
 from assay.gateway.batches.rows import Answer, Batch, Counts, State
+from assay.gateway.batches.runner import Work
 from assay.gateway.batches.tables import batches, file_parts, files
 from assay.gateway.writer import Writer
 
@@ -155,6 +156,39 @@ def test_a_batch_that_was_cancelled_does_not_go_on(books: tuple[Book, Book]) -> 
         assert (found.status, found.finalizing) == ("cancelling", None)
 
     asyncio.run(run())
+
+
+def test_who_lost_the_lease_leaves_no_file(
+    books: tuple[Book, Book], store: Files, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both write the output; whoever ends the batch has its own in it, and the other none."""
+    first, second = books
+    end, made = first.set, batch(status="in_progress")
+
+    async def too_late(batch_id: str, **values: Any) -> None:
+        lapse(engine, batch_id)
+        assert await second.take([]) is not None
+        await end(batch_id, **values)
+
+    monkeypatch.setattr(first, "set", too_late)
+
+    async def run() -> None:
+        await first.add(made)
+        taken = await first.take([])
+        assert taken is not None
+        await first.add_lines(made.batch_id, [Line(1, "id", {})])
+        await first.answer(made.batch_id, Answer(1, State.ANSWERED, 200, "r", "{}"))
+        executor: Any = None
+        works = [Work(taken, b, store, executor, asyncio.Semaphore(1)) for b in books]
+        with pytest.raises(LeaseLost):
+            await works[0]._finish()
+        await works[1]._finish()
+
+    asyncio.run(run())
+    with reading(engine) as connection:
+        kept = connection.execute(select(files.c.file_id)).scalars().all()
+        ended = connection.execute(select(batches.c.status, batches.c.output_file)).one()
+    assert ended == ("completed", *kept)
 
 
 def test_many_take_at_once_and_each_batch_goes_to_one(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assay.core.errors import InputError
-from assay.gateway.routing.catalogue import MISSES, OFFER_SECONDS, SILENT_SECONDS, Catalogue
+from assay.gateway.routing.catalogue import GONE, MISSES, OFFER_SECONDS, SILENT_SECONDS, Catalogue
 from assay.gateway.routing.preferences import ANY, Preferences
 from assay.gateway.routing.standing import Standing
 from assay.gateway.upstream import Offer
@@ -134,9 +134,27 @@ def test_who_is_silent_is_not_said_not_to_exist() -> None:
     assert refusal(fresh) == ("model_not_found", 404)
     fresh.missed("http://b", now=1.0)
     assert refusal(fresh) == ("no_provider", 503)
+    fresh.update("http://a", [offer("a")], now=1.0)
+    assert refusal(fresh, only=("b",)) == ("no_provider", 503)
     own = catalogue(offer("a", model="n"), own=frozenset(("http://a",)))
     own.missed("http://b", now=1.0)
     assert refusal(own) == ("model_not_found", 404)
+
+
+def test_nobody_waits_for_ever_for_who_is_silent() -> None:
+    found = catalogue(offer("a"), offer("b"))
+    for _ in range(GONE - 1):
+        found.missed("http://b", now=1.0)
+        found.missed("http://c", now=1.0)
+    assert refusal(found, only=("b",)) == ("no_provider", 503)
+    found.missed("http://b", now=1.0)
+    found.missed("http://c", now=1.0)
+    assert refusal(found, only=("b",)) == ("provider_not_found", 404)
+    with pytest.raises(InputError) as caught:
+        found.candidates("x", ANY, {})
+    assert caught.value.code == "model_not_found"
+    found.keep(["http://a"])
+    assert not found.misses and found.heard() == {"a"}
 
 
 def test_a_provider_that_offers_nothing_any_more_is_withdrawn_at_once() -> None:

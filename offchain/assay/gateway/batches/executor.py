@@ -104,7 +104,7 @@ class _Part:
             try:
                 async with gate:
                     return await self._tried(prepared)
-            except (InputError, UpstreamError) as error:
+            except AssayError as error:
                 if isinstance(error, InputError) and error.status not in RETRIED:
                     raise
                 logs.warning("batch_line_failed", line=self.line, error=error.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,11 @@ class Files:
 
     async def delete(self, file_id: str) -> None:
         await self._writer.write(_delete, file_id)
+
+    def discard(self, file_ids: Iterable[str | None]) -> None:
+        """Delete files that nobody was told of, without waiting for it."""
+        for file_id in filter(None, file_ids):
+            self._writer.submit(_delete, file_id)
 
     async def content(self, file_id: str) -> AsyncIterator[bytes]:
         """Its bytes, piece by piece."""

@@ -214,20 +214,30 @@ class Work:
             batch_id, "finalizing", "in_progress", finalizing=now
         )
         cancelled = self._batch.status == "cancelling"
-        output = await self._write("output", (State.ANSWERED,))
-        errors = await self._write("errors", (State.FAILED, State.EXPIRED))
+        output: str | None = None
+        try:
+            output = await self._write("output", (State.ANSWERED,))
+            errors = await self._write("errors", (State.FAILED, State.EXPIRED))
+        except BaseException:
+            self._files.discard((output,))
+            raise
         expired = late and await self._book.lines(batch_id, (State.EXPIRED,), 0, 1)
         status = "cancelled" if cancelled else "expired" if expired else "completed"
-        await self._book.set(
-            batch_id, status=status, output_file=output, error_file=errors, ended=int(time.time())
-        )
+        end = int(time.time())
+        try:
+            await self._book.set(
+                batch_id, status=status, ended=end, output_file=output, error_file=errors
+            )
+        except LeaseLost:
+            self._files.discard((output, errors))
+            raise
         logs.event("batch_ended", batch=batch_id, status=status)
 
     async def _write(self, kind: str, states: tuple[State, ...]) -> str | None:
         """A file of the lines in these states; None if there are none.
 
-        Of an id of its own each time: another gateway may write the same, and who loses the lease
-        meanwhile deletes its own.
+        Of an id of its own each time: another gateway may write the same, and who has lost the
+        lease deletes its own.
         """
         batch = self._batch
         if not await self._book.lines(batch.batch_id, states, 0, 1):

@@ -18,6 +18,8 @@ SILENT_SECONDS = 0.5
 MISSES = 2
 """Questions in a row without an answer that withdraw what a provider offers: one may be an
 accident, of the network or our own."""
+GONE = 60
+"""Questions in a row without an answer, in a minute or more, after which nobody waits for it."""
 UNITS = 10**18
 
 
@@ -65,26 +67,29 @@ class Catalogue:
     def missed(self, url: str, now: float) -> None:
         """A provider did not answer."""
         self.asked_at[url] = now
-        self.offers.setdefault(url, ())
         self.misses[url] = self.misses.get(url, 0) + 1
 
     def keep(self, urls: Iterable[str]) -> None:
         """Forget the providers that are not among these."""
-        for url in set(self.offers) - set(urls):
-            self.offers.pop(url)
+        for url in (self.offers.keys() | self.misses.keys()) - set(urls):
+            self.offers.pop(url, None)
             self.asked_at.pop(url, None)
             self.misses.pop(url, None)
 
     def all(self) -> list[Offer]:
         """What all providers offer, under names that are theirs to give."""
-        return self._offers(silent=False)
+        return self._offers(range(MISSES))
 
-    def _offers(self, silent: bool) -> list[Offer]:
-        """Of the providers that are silent, or of the others."""
+    def heard(self) -> frozenset[str]:
+        """Providers of all offers, those of the silent ones included."""
+        return frozenset(offer.address for found in self.offers.values() for offer in found)
+
+    def _offers(self, misses: range) -> list[Offer]:
+        """Of the providers that have been silent so often."""
         return [
             offer
             for url, found in self.offers.items()
-            if (self.misses.get(url, 0) >= MISSES) == silent
+            if self.misses.get(url, 0) in misses
             for offer in found
             if offer.address not in self.shunned
             and (self._is_own(url) or (offer.model_id, offer.model_root) in self.served)
@@ -113,10 +118,10 @@ class Catalogue:
         serving, silent = (
             [
                 offer.for_batch() if can_wait else offer
-                for offer in self._offers(silent)
+                for offer in self._offers(misses)
                 if offer.model_id == model
             ]
-            for silent in (False, True)
+            for misses in (range(MISSES), range(MISSES, GONE))
         )
         if not serving and (model in {name for name, _ in self.served} or self._unheard()):
             raise _silence(model)
@@ -125,7 +130,7 @@ class Catalogue:
         for name, meets in _rules(wishes, standing).items():
             serving, silent = (list(filter(meets, offers)) for offers in (serving, silent))
             if not serving and not silent:
-                raise _nobody(model, name, wishes)
+                raise _silence(model) if self._unheard() else _nobody(model, name, wishes)
         if not serving:
             raise _silence(model)
         affordable = [offer for offer in serving if self._affordable(offer)]
@@ -139,8 +144,11 @@ class Catalogue:
         return sorted(affordable, key=lambda o: (o.price_output + o.price_input, o.running))
 
     def _unheard(self) -> bool:
-        """Whether one of the settings' providers was never heard, and may serve anything."""
-        return any(self._is_own(url) and not self.offers[url] for url in self.misses)
+        """Whether one of the settings' providers was not heard yet, and may serve anything."""
+        return any(
+            self._is_own(url) and url not in self.offers and misses < GONE
+            for url, misses in self.misses.items()
+        )
 
     def _affordable(self, offer: Offer) -> bool:
         return offer.price_input <= self.price_input and offer.price_output <= self.price_output
