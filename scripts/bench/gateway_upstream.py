@@ -6,9 +6,9 @@ POST /v1/chat/completions   OpenAI's answer, whole or streamed
 POST /v1/jobs, GET /health  our providers' protocol: the receipt is over the posted job and the
                             canned tokens, and its signature is real
 
-Every answer has the same tokens, at once and in one write, so that what is measured is the gateway
-before it. It speaks HTTP/1.1 itself: a web framework would take more of the processor than the
-gateways under test leave.
+Every answer has the same tokens, at once, so that what is measured is the gateway before it; a
+provider's go out before it makes the receipt over them, as a real one's do. It speaks HTTP/1.1
+itself: a web framework would take more of the processor than the gateways under test leave.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from assay.core.wire import hexed, parse_bytes, parse_job, to_json
 
 HOST = "127.0.0.1"
 CREATED = 1_700_000_000
+END = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,20 @@ class Provider:
         address = str(self._account.address)
         return {"status": "ok", "address": address, "models": [model], "games": 0, "claims": {}}
 
-    def job(self, body: dict[str, Any]) -> list[bytes]:
-        """The lines of a job's stream."""
+    def job(self, body: dict[str, Any]) -> tuple[list[bytes], Callable[[], bytes]]:
+        """The lines of a job's stream up to the tokens, and what makes the receipt's."""
         config = self._config
         job, salt = parse_job(body["job"]), parse_bytes(body["salt"], "salt", 32)
         count = min(len(config.tokens), job.max_output_tokens)
         digest = job_id(job, config.chain_id, config.settlement)
-        root = TokenList(config.tokens[:count], salt, OUTPUT_SIDE).root
-        receipt = Receipt(digest, root, count, job.price(count))
-        signature = sign_receipt(self._account, receipt, config.chain_id, config.settlement)
-        last = _line({"receipt": to_json(receipt), "signature": hexed(signature)})
-        return [_line({"job_id": hexed(digest)}), *self._tokens[:count], last]
+
+        def receipt() -> bytes:
+            root = TokenList(config.tokens[:count], salt, OUTPUT_SIDE).root
+            made = Receipt(digest, root, count, job.price(count))
+            signature = sign_receipt(self._account, made, config.chain_id, config.settlement)
+            return _line({"receipt": to_json(made), "signature": hexed(signature)})
+
+        return [_line({"job_id": hexed(digest)}), *self._tokens[:count]], receipt
 
 
 class OpenAi:
@@ -126,18 +130,24 @@ class Connection(asyncio.Protocol):
             if len(self._held) < last:
                 return
             body, self._held = self._held[end + 4 : last], self._held[last:]
-            self._transport.write(self._answer(head.split(b" ", 2)[1], body))
+            for piece in self._answer(head.split(b" ", 2)[1], body):
+                self._transport.write(piece)
 
-    def _answer(self, path: bytes, body: bytes) -> bytes:
+    def _answer(self, path: bytes, body: bytes) -> Iterator[bytes]:
+        """What is written, each piece at once."""
         if path == b"/v1/jobs":
-            return _chunked(b"application/x-ndjson", self._provider.job(json.loads(body)))
-        if path == b"/v1/chat/completions":
+            tokens, receipt = self._provider.job(json.loads(body))
+            yield _head(b"application/x-ndjson") + _chunks(tokens)
+            yield _chunks([receipt()]) + END
+        elif path == b"/v1/chat/completions":
             if json.loads(body).get("stream"):
-                return _chunked(b"text/event-stream", self._openai.events)
-            return _whole(self._openai.whole)
-        if path == b"/health":
-            return _whole(json.dumps(self._provider.health()).encode())
-        return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+                yield _head(b"text/event-stream") + _chunks(self._openai.events) + END
+            else:
+                yield _whole(self._openai.whole)
+        elif path == b"/health":
+            yield _whole(json.dumps(self._provider.health()).encode())
+        else:
+            yield b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 
 def _content_length(head: bytes) -> int:
@@ -153,11 +163,13 @@ def _whole(body: bytes) -> bytes:
     return head % len(body) + body
 
 
-def _chunked(kind: bytes, parts: Sequence[bytes]) -> bytes:
+def _head(kind: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n" % kind
+
+
+def _chunks(parts: Sequence[bytes]) -> bytes:
     """Every part a chunk of its own, as servers send what comes bit by bit."""
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n" % kind
-    chunks = (b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
-    return head + b"".join(chunks) + b"0\r\n\r\n"
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
 def _line(value: dict[str, Any]) -> bytes:

@@ -38,6 +38,10 @@ __all__ = ["Mined", "Pending", "SendPolicy", "Sender", "Signer"]
 log = logging.getLogger(__name__)
 
 NONCE_ATTEMPTS = 3
+MAX_GAP = 64
+"""Nonces that are used up at once."""
+TRANSFER_GAS = 21_000
+"""Of a transaction without data."""
 KNOWN = ("already known", "already imported", "known transaction")
 NONCE_USED = ("nonce too low", "replacement transaction underpriced")
 """To a first bid: somebody else's transaction has the nonce, mined or in the pool."""
@@ -325,6 +329,37 @@ class Sender:
             for each in self.outbox:
                 if each.nonce < pending.nonce and each.fees.max_fee < pending.fees.max_fee:
                     self._rebid(each, limit)
+            self._fill_gap(pending)
+
+    def _fill_gap(self, pending: Pending) -> None:
+        """Use up nonces below this one that nothing has: it would wait for them for ever.
+
+        What had them was mined, undone by a reorganisation, and is in no pool. Nothing is sent to
+        ourselves instead, which does no harm if it comes back; this transaction sent again with
+        such a nonce could be mined twice.
+        """
+        first = self.web3.eth.get_transaction_count(self.account.address, "pending")
+        known = {each.nonce for each in self.outbox}
+        for nonce in sorted(set(range(first, pending.nonce)) - known)[:MAX_GAP]:
+            log.warning("%s: nothing has nonce %d below it: using it up", pending.call, nonce)
+            fields = {
+                "to": self.address,
+                "value": 0,
+                "data": "0x",
+                "gas": TRANSFER_GAS,
+                "nonce": nonce,
+                "chainId": self._chain_id,
+                "type": 2,
+                "maxFeePerGas": pending.fees.max_fee,
+                "maxPriorityFeePerGas": pending.fees.tip,
+            }
+            raw = self.account.sign_transaction(fields).raw_transaction
+            try:
+                self.web3.eth.send_raw_transaction(raw)
+            except Web3RPCError as error:  # it has come back meanwhile
+                log.info("%s: nonce %d is not used up: %s", pending.call, nonce, error)
+            else:
+                TRANSACTIONS.add(result="filled")
 
     def _rebid(self, pending: Pending, limit: int) -> None:
         try:

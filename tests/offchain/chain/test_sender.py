@@ -101,6 +101,31 @@ def test_a_nonce_that_another_process_takes_meanwhile(
     assert probe.functions.total().call() == 3
 
 
+def test_what_waits_for_nonces_that_a_reorganisation_took_is_mined_once(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    """They were mined, are undone, and no pool has them: those above them would wait for ever."""
+    before, first = anvil.rpc("evm_snapshot"), web3.eth.get_transaction_count(sender.address)
+    for _ in range(2):
+        sender.call("Probe.add", probe.functions.add(1))
+    anvil.rpc("evm_setAutomine", False)
+    data = {"to": probe.address, "data": probe.encode_abi("add", [10])}
+    waiting = [sender.submit("Probe.add", data)]
+    data = {"to": probe.address, "data": probe.encode_abi("add", [20])}
+    waiting.append(sender.submit("Probe.add", data))
+    anvil.rpc("evm_revert", before)
+    assert web3.eth.get_transaction_count(sender.address) == first
+    anvil.rpc("evm_setAutomine", True)
+    mined = [sender.wait(each) for each in waiting]
+    assert [web3.eth.get_transaction(each.hash)["nonce"] for each in mined] == [
+        first + 2,
+        first + 3,
+    ]
+    assert probe.functions.total().call() == 30
+    assert web3.eth.get_transaction_count(sender.address) == first + 4
+    assert sender.call("Probe.add", probe.functions.add(1)).replacements == 0
+
+
 def test_stuck_transaction_is_replaced(
     sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
 ) -> None:
