@@ -18,7 +18,7 @@ from web3.exceptions import BlockNotFound
 from web3.types import LogReceipt
 
 from assay.chain.node import node_errors, url_of
-from assay.core.errors import ChainError, NodeUnavailable
+from assay.core.errors import DeepReorganisation, NodeUnavailable
 
 BLOCKS_PER_CALL = 2_000  # public endpoints refuse much longer ranges
 
@@ -167,7 +167,7 @@ class EventReader:
             return
         number, known = self._anchor
         if self._block_hash(number) != known:
-            raise ChainError(
+            raise DeepReorganisation(
                 f"block {number} changed: a reorganisation deeper than {self._depth} blocks; "
                 f"read again from block {self._start}, or raise ASSAY_REORG_DEPTH"
             )

@@ -112,6 +112,7 @@ class Sender:
             for pending in self.outbox.abandoned():
                 if self._clock() >= pending.bid_at + pending.policy.replace_after_seconds:
                     self._rebid(pending, pending.policy.max_fee)
+                    self._fill_gap(pending)
 
     def call(self, name: str, function: ContractFunction, value: int = 0) -> Mined:
         """Send a contract call and wait for it; `name` is "Contract.function"."""

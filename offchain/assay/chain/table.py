@@ -25,7 +25,7 @@ from assay.chain.games import Games, Move
 from assay.chain.network import Network
 from assay.chain.urgency import Urgency
 from assay.core import logs, metrics
-from assay.core.errors import AssayError, ChainError, NodeUnavailable
+from assay.core.errors import AssayError, DeepReorganisation
 from assay.core.game import Phase, Player, Timeout
 
 GAMES_AT_ONCE = 32
@@ -150,10 +150,8 @@ class GameTable(ABC):
     def _learn(self) -> None:
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError:
-            # After a reorganisation deeper than the reader keeps: everything from the start.
+        except DeepReorganisation:
+            # Everything from the start.
             self._reader = self._network.reader(self._start)
             with self._lock:
                 self._active.clear()

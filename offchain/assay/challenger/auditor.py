@@ -17,7 +17,12 @@ from assay.challenger.evidence import Evidence
 from assay.challenger.opening import open_case
 from assay.challenger.truths import Truths
 from assay.core import logs, metrics
-from assay.core.errors import AssayError, ChainError, IncompleteData, NodeUnavailable, ProofError
+from assay.core.errors import (
+    AssayError,
+    DeepReorganisation,
+    IncompleteData,
+    ProofError,
+)
 from assay.core.hashes import job_id
 from assay.core.types import Hash
 from assay.core.wire import ClaimData
@@ -154,10 +159,8 @@ class Auditor:
     def _learn(self) -> None:
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError:
-            # After a reorganisation deeper than the reader keeps: everything from the start.
+        except DeepReorganisation:
+            # Everything from the start.
             self._reader = self._network.reader(self._start)
             self._tasks.clear()
             raise

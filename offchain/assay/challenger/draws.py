@@ -11,7 +11,7 @@ from assay.chain.headers import header_of
 from assay.chain.network import Network
 from assay.challenger.inspector import COMMITS, Duty
 from assay.core import logs
-from assay.core.errors import ChainError, ContractReverted, NodeUnavailable
+from assay.core.errors import ContractReverted, DeepReorganisation
 from assay.core.types import ZERO_HASH
 
 HASHES_KEPT = 256
@@ -41,9 +41,7 @@ class Draws:
     def _learn(self) -> None:
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError:
+        except DeepReorganisation:
             self._reader = self._network.reader(self._start, ("Settlement", "Audits"))
             raise
         for event in update.removed:

@@ -117,6 +117,10 @@ class ChainError(AssayError):
     code = "chain"
 
 
+class DeepReorganisation(ChainError):
+    """Blocks changed that were taken for settled: what was read must be read again."""
+
+
 class NodeUnavailable(ChainError):
     """The RPC endpoint does not answer."""
 

@@ -15,7 +15,7 @@ from assay.chain.events import Event, EventReader
 from assay.chain.network import Network
 from assay.chain.node import node_errors, url_of
 from assay.core import logs
-from assay.core.errors import ChainError, NodeUnavailable
+from assay.core.errors import DeepReorganisation
 from assay.core.vouchers import day_of
 
 CONTRACTS = ("Settlement", "DisputeGame", "CreditLedger", "EmissionController")
@@ -70,9 +70,7 @@ class Watch:
     def _read(self) -> None:
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError as error:
+        except DeepReorganisation as error:
             return self._again(error.message)
         if update.removed:
             return self._again(f"{len(update.removed)} events undone")

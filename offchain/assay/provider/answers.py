@@ -12,7 +12,7 @@ from assay.chain.audits import PIECE, AuditState, Shown
 from assay.chain.network import Network
 from assay.chain.settlement import ClaimStatus
 from assay.core import logs
-from assay.core.errors import AssayError, ChainError, NodeUnavailable
+from assay.core.errors import AssayError, DeepReorganisation
 from assay.core.hashes import OUTPUT_SIDE, PROMPT_SIDE
 from assay.core.merkle import depth_of
 from assay.core.tokens import TokenList
@@ -66,9 +66,7 @@ class AuditAnswers:
     def _learn(self) -> None:
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError:
+        except DeepReorganisation:
             self._reader = self._network.reader(contracts=("Audits",))
             raise
         for event in update.added:

@@ -16,7 +16,7 @@ from assay.chain.network import Network
 from assay.chain.node import node_errors, url_of
 from assay.chain.settlement import ClaimStatus
 from assay.core import logs
-from assay.core.errors import ChainError, NodeUnavailable
+from assay.core.errors import DeepReorganisation
 from assay.provider.journal import Entry, Journal
 
 STATES = {
@@ -50,9 +50,7 @@ class Endings:
             return False
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError:  # a reorganisation deeper than is read again
+        except DeepReorganisation:
             self._begin()
             return False
         self.moved = {

@@ -12,7 +12,7 @@ from web3.contract import Contract
 from assay.chain.anvil import Anvil
 from assay.chain.events import EventReader, Source
 from assay.chain.sender import Sender
-from assay.core.errors import ChainError, NodeUnavailable
+from assay.core.errors import DeepReorganisation, NodeUnavailable
 
 DEPTH = 4
 
@@ -140,5 +140,5 @@ def test_too_deep_reorganisation_is_refused(
     anvil.rpc("evm_revert", base)
     for amount in range(1, 2 * DEPTH):
         add(sender, probe, amount + 1)
-    with pytest.raises(ChainError, match=f"deeper than {DEPTH} blocks"):
+    with pytest.raises(DeepReorganisation, match=f"deeper than {DEPTH} blocks"):
         reader.poll()

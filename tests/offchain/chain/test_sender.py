@@ -126,6 +126,24 @@ def test_what_waits_for_nonces_that_a_reorganisation_took_is_mined_once(
     assert sender.call("Probe.add", probe.functions.add(1)).replacements == 0
 
 
+def test_such_nonces_are_used_up_where_nobody_waits(
+    sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
+) -> None:
+    """A loop's turn does it, whether anything is sent again or not."""
+    before = anvil.rpc("evm_snapshot")
+    sender.call("Probe.add", probe.functions.add(1))
+    anvil.rpc("evm_setAutomine", False)
+    sender.submit("Probe.add", {"to": probe.address, "data": probe.encode_abi("add", [10])})
+    (left,) = sender.outbox
+    left.waited = False
+    anvil.rpc("evm_revert", before)
+    anvil.rpc("evm_setAutomine", True)
+    sender._broadcast(left)  # the node forgot it with the chain; another one has it yet
+    left.bid_at -= left.policy.replace_after_seconds
+    sender.tend()
+    assert probe.functions.total().call() == 10
+
+
 def test_stuck_transaction_is_replaced(
     sender: Sender, probe: Contract, anvil: Anvil, web3: Web3
 ) -> None:

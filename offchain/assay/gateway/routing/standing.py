@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from assay.chain.events import Event, EventReader
 from assay.chain.network import Network
-from assay.core.errors import ChainError, InputError, NodeUnavailable
+from assay.core.errors import DeepReorganisation, InputError
 from assay.gateway.routing.addresses import checked_url
 
 STANDING_SECONDS = 15.0
@@ -89,9 +89,7 @@ class StandingReader:
     def _read_events(self) -> None:
         try:
             update = self._reader.poll()
-        except NodeUnavailable:
-            raise
-        except ChainError:  # a reorganisation deeper than the reader remembers: count anew
+        except DeepReorganisation:  # count anew
             self._reader = self._make_reader()
             self._convictions.clear()
             self._said.clear()
